@@ -1,0 +1,360 @@
+"""Settings of Countersign; everything that differs between places comes from the environment."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hitl_project import env as environment
+
+# --- Where we are -------------------------------------------------------------------------------
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environment.Environment(os.environ)
+
+HITL_RELEASE = "0.1.0"
+HITL_DATA_DIR = env.folder("HITL_DATA_DIR", BASE_DIR / "var")
+REDIS_URL = env.redis("REDIS_URL")
+# Without Redis one process does everything: web, worker, scheduler and live updates.
+EMBEDDED = REDIS_URL is None
+DEBUG = env.flag("DEBUG", False)
+BASE_URL = env.web_address("BASE_URL", "http://127.0.0.1:8000")
+HTTPS = BASE_URL.startswith("https://")
+
+# --- Secrets ------------------------------------------------------------------------------------
+SECRET_KEY = env.secret("SECRET_KEY", folder=HITL_DATA_DIR, generate=EMBEDDED)
+HITL_SIGNING_KEY = env.signing_key("HITL_SIGNING_KEY", folder=HITL_DATA_DIR, generate=EMBEDDED)
+
+# --- The service's own switches -----------------------------------------------------------------
+ENABLE_HUMAN_IN_THE_LOOP = env.flag("ENABLE_HUMAN_IN_THE_LOOP", True)
+# Checkpoint slug → whether people are asked; a slug that is absent is asked.
+HITL_FLAGS = env.flags()
+# `HITL_<CHECKPOINT>` of these slugs means something else, so no checkpoint may bear them.
+HITL_RESERVED_SLUGS = frozenset(
+    name.removeprefix("HITL_").lower().replace("_", "-") for name in environment.NOT_FLAGS
+)
+USE_STUBS = env.flag("USE_STUBS", False)
+if USE_STUBS and not DEBUG:
+    environment.stop("USE_STUBS decides without people; unset it, or set DEBUG=true to develop.")
+STATSD_HOST = env.host_and_port("STATSD_HOST", 8125)
+
+# --- Applications -------------------------------------------------------------------------------
+# Unfold's templates win over those of admin, guardian and simple_history only from the front.
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.guardian",
+    "unfold.contrib.simple_history",
+    "hitl_project",
+    "audit.apps.AuditConfig",
+    "approvals.apps.ApprovalsConfig",
+    "reviews.apps.ReviewsConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "guardian",
+    "simple_history",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "anymail",
+    "django_structlog",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "hitl_project.security.ContentSecurityPolicy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "hitl_project.urls"
+ASGI_APPLICATION = "hitl_project.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database -----------------------------------------------------------------------------------
+DATABASES = {
+    "default": env.database("DATABASE_URL", f"sqlite:///{HITL_DATA_DIR / 'countersign.sqlite3'}")
+}
+DATABASES["default"] |= {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 0}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"] |= {
+        # A write transaction takes its lock when it begins: one that starts with a read and is
+        # overtaken could not wait, SQLite would refuse it at once.
+        "OPTIONS": {
+            "timeout": 30,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+            ),
+        },
+        # In memory there is no write-ahead log, and threads could not meet on one database.
+        "TEST": {"NAME": str(HITL_DATA_DIR / "test.sqlite3")},
+    }
+else:
+    _pool_least = env.number("DATABASE_POOL_MIN", 1, least=0, most=200)
+    DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
+        "pool": {
+            "min_size": _pool_least,
+            "max_size": env.number("DATABASE_POOL_MAX", 10, least=max(_pool_least, 1), most=500),
+            "timeout": 10,
+        },
+        "options": (
+            "-c lock_timeout=3s -c statement_timeout=15s "
+            "-c idle_in_transaction_session_timeout=30s"
+        ),
+    }
+
+# --- People and permissions ---------------------------------------------------------------------
+AUTH_USER_MODEL = "approvals.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# Nobody who is not signed in has rights, so guardian needs no row for such a person.
+ANONYMOUS_USER_NAME = None
+LOGIN_URL = "admin:login"
+SIMPLE_HISTORY_REVERT_DISABLED = True
+
+# --- Interface ----------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "approvals.api.authentication.AccessKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["hitl_project.api.ServiceKeyThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"key": "1200/min", "person": "600/min"},
+    "DEFAULT_PAGINATION_CLASS": "hitl_project.api.CursorPage",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "hitl_project.api.problem_handler",
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Countersign",
+    "DESCRIPTION": "People decide what software may do.",
+    "VERSION": HITL_RELEASE,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+# Bodies above this are refused with 413 before they are parsed.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+
+# --- Worker and scheduler -----------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+# The memory transport sleeps between looks; 50 ms keep the way to a channel short. A prefetch of 0
+# means "no limit", without which a nudge waits for the next tick of the transport.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"polling_interval": 0.05}
+    if EMBEDDED
+    else {"socket_timeout": 0.25, "socket_connect_timeout": 0.25, "visibility_timeout": 600}
+)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if EMBEDDED else 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = not EMBEDDED
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# The schedule is right here and every task is harmless to repeat, so nothing needs a file.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+# `expires`: after a pause of the worker one run catches up, not one per missed tick.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "sweep-deadlines": {
+        "task": "reviews.tasks.sweep_deadlines",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "dispatch-deliveries": {
+        "task": "reviews.tasks.dispatch_deliveries",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "heartbeat": {
+        "task": "hitl_project.celery.beat_heartbeat",
+        "schedule": 2.0,
+        "options": {"expires": 10},
+    },
+    "flush-key-use": {
+        "task": "reviews.tasks.flush_key_use",
+        "schedule": 30.0,
+        "options": {"expires": 60},
+    },
+    "seal-chains": {
+        "task": "reviews.tasks.seal_chains",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
+}
+
+# --- Live updates, caches -----------------------------------------------------------------------
+# A cache that does not answer in 100 ms is treated as away: it only ever saves work.
+if REDIS_URL is None:
+    CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+        "default": {"BACKEND": "hitl_project.embedded.ThreadSafeChannelLayer"}
+    }
+    CACHES: dict[str, dict[str, Any]] = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    }
+else:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": "countersign"},
+        }
+    }
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "countersign",
+            "OPTIONS": {"socket_timeout": 0.1, "socket_connect_timeout": 0.1},
+        }
+    }
+
+# --- Mail ---------------------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Countersign <countersign@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_TIMEOUT = 10
+ANYMAIL = {name.removeprefix("ANYMAIL_"): env.text(name) for name in env.prefixed("ANYMAIL_")}
+# Without a way out, mails become files: nothing is sent by accident and a newcomer can read them.
+EMAIL_FILE_PATH = str(HITL_DATA_DIR / "mail")
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+_email = env.email("EMAIL_URL")
+if _email is not None:
+    vars().update({name: value for name, value in _email.items() if name.startswith("EMAIL_")})
+
+# --- Time and language --------------------------------------------------------------------------
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+USE_TZ = True
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+# --- Static files -------------------------------------------------------------------------------
+# Files are served from where the packages hold them. An image sets STATIC_ROOT and collects them
+# with hashed names; doing that on every start would cost half a minute.
+STATIC_URL = "/static/"
+STATIC_ROOT = env.raw("STATIC_ROOT")
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+WHITENOISE_AUTOREFRESH = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- Security -----------------------------------------------------------------------------------
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SAMESITE = SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_NAME = "countersign_session"
+CSRF_COOKIE_NAME = "countersign_csrf"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = HTTPS
+# Probes come from inside, past the proxy that speaks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+# --- Desk ---------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Countersign",
+    "SITE_HEADER": "Countersign",
+    "SITE_SUBHEADER": "People decide what software may do",
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    # Unfold would print the colours into an inline style; they stand in palette.css instead, so
+    # that the content security policy needs no exception for styles.
+    "COLORS": lambda request: {},
+    "STYLES": ["/static/countersign/palette.css"],
+    "SIDEBAR": {"show_search": False, "show_all_applications": False},
+}
+
+# --- Logging ------------------------------------------------------------------------------------
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "console" if EMBEDDED else "json", ("console", "json"))
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "hitl_project.logs.Redact"}},
+    "formatters": {"line": {"()": "hitl_project.logs.formatter", "style": LOG_FORMAT}},
+    "handlers": {
+        "out": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["redact"],
+        }
+    },
+    "root": {"handlers": ["out"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"propagate": True},
+        # Each request is logged once, by django_structlog, with a request id and redacted.
+        "uvicorn.access": {"handlers": [], "propagate": False},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
+}
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
