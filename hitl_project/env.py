@@ -159,9 +159,11 @@ class Environment:
             stop(f"{name} is no redis address; use a form such as redis://127.0.0.1:6379/0.")
         return value
 
-    def database(self, name: str, default: str) -> dict[str, Any]:
-        """Return Django's settings for the database behind an address, without options."""
-        value = self.text(name, default)
+    def database(self, name: str, default: Path) -> dict[str, Any]:
+        """Return Django's settings for the database behind an address; unset, a SQLite file."""
+        value = self.raw(name)
+        if value is None:
+            return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default)}
         out = "use postgres://user:password@host:5432/name or sqlite:////folder/file.sqlite3"
         if value.partition(":")[0] not in DATABASE_SCHEMES:
             stop(f"{name} names a database that is not supported; {out}.")

@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 import structlog
 
-# Keys and tokens of ours, webhook secrets, and the secret part of a mail page's address.
+# Keys and tokens of ours, webhook secrets, bearer headers, and the secret part of a mail page's
+# address. What remains of a key is its public half, which finds the row.
 SECRETS = (
     (re.compile(r"hitl_([0-9a-f]{8})_[A-Za-z0-9_-]+"), r"hitl_\1_[removed]"),
     (re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), "whsec_[removed]"),
     (re.compile(r"/a/[A-Za-z0-9_.:~=-]+"), "/a/[removed]"),
-    (re.compile(r"(?i)(bearer\s+)(?!hitl_)[A-Za-z0-9._~+/=-]+"), r"\1[removed]"),
+    (re.compile(r"(?i)\b(bearer\s+)(?!hitl_)[A-Za-z0-9._~+/=-]{8,}"), r"\1[removed]"),
 )
 
 
@@ -22,28 +23,11 @@ def redacted(text: str) -> str:
     return text
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return redacted(value)
-    if isinstance(value, dict):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_clean(item) for item in value) if type(value) in (list, tuple) else value
-    return value
+class Line(structlog.stdlib.ProcessorFormatter):
+    """Write a record as one line, its secrets removed last so that tracebacks are covered."""
 
-
-class Redact(logging.Filter):
-    """Remove secrets from a record before any formatter sees it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = _clean(record.msg)
-        record.args = _clean(record.args)
-        return True
-
-
-def _redact_event(_logger: Any, _method: str, event: Any) -> Any:
-    """Remove secrets from the finished event; exceptions are text by now."""
-    return _clean(event)
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
 
 
 SHARED: list[Any] = [
@@ -54,15 +38,16 @@ SHARED: list[Any] = [
 ]
 
 
-def formatter(style: Literal["json", "console"]) -> logging.Formatter:
+def line(style: Literal["json", "console"]) -> logging.Formatter:
     """Return the formatter for every line: one JSON object, or text for a person."""
-    last: list[Any] = [structlog.processors.format_exc_info, _redact_event]
-    last.append(
-        structlog.processors.JSONRenderer()
-        if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    return structlog.stdlib.ProcessorFormatter(
+    if style == "json":
+        last: list[Any] = [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        last = [structlog.dev.ConsoleRenderer(colors=False)]
+    return Line(
         foreign_pre_chain=SHARED,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )

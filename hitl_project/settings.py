@@ -1,5 +1,6 @@
 """Settings of Countersign; everything that differs between places comes from the environment."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ REDIS_URL = env.redis("REDIS_URL")
 # Without Redis one process does everything: web, worker, scheduler and live updates.
 EMBEDDED = REDIS_URL is None
 DEBUG = env.flag("DEBUG", False)
-BASE_URL = env.web_address("BASE_URL", "http://127.0.0.1:8000")
+PORT = env.number("PORT", 8000, least=0, most=65535)
+# Where people reach us: mails, chat messages and receipts name this address.
+BASE_URL_GIVEN = env.raw("BASE_URL") is not None
+BASE_URL = env.web_address("BASE_URL", f"http://127.0.0.1:{PORT}")
 HTTPS = BASE_URL.startswith("https://")
 
 # --- Secrets ------------------------------------------------------------------------------------
@@ -34,6 +38,8 @@ HITL_RESERVED_SLUGS = frozenset(
 USE_STUBS = env.flag("USE_STUBS", False)
 if USE_STUBS and not DEBUG:
     environment.stop("USE_STUBS decides without people; unset it, or set DEBUG=true to develop.")
+# Bearer word for /metrics; without one only this machine may read them.
+METRICS_TOKEN = env.raw("METRICS_TOKEN")
 STATSD_HOST = env.host_and_port("STATSD_HOST", 8125)
 
 # --- Applications -------------------------------------------------------------------------------
@@ -67,6 +73,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "audit.middleware.OriginMiddleware",
     "hitl_project.security.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -99,9 +106,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 # --- Database -----------------------------------------------------------------------------------
-DATABASES = {
-    "default": env.database("DATABASE_URL", f"sqlite:///{HITL_DATA_DIR / 'countersign.sqlite3'}")
-}
+DATABASES = {"default": env.database("DATABASE_URL", HITL_DATA_DIR / "countersign.sqlite3")}
 DATABASES["default"] |= {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 0}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"] |= {
@@ -124,11 +129,10 @@ else:
         "pool": {
             "min_size": _pool_least,
             "max_size": env.number("DATABASE_POOL_MAX", 10, least=max(_pool_least, 1), most=500),
-            "timeout": 10,
+            "timeout": 5,
         },
         "options": (
-            "-c lock_timeout=3s -c statement_timeout=15s "
-            "-c idle_in_transaction_session_timeout=30s"
+            "-c lock_timeout=3s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
         ),
     }
 
@@ -224,8 +228,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "heartbeat": {
         "task": "hitl_project.celery.beat_heartbeat",
-        "schedule": 2.0,
-        "options": {"expires": 10},
+        "schedule": 1.0,
+        "options": {"expires": 5},
     },
     "flush-key-use": {
         "task": "reviews.tasks.flush_key_use",
@@ -338,15 +342,8 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "console" if EMBEDDED else "json", ("conso
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "hitl_project.logs.Redact"}},
-    "formatters": {"line": {"()": "hitl_project.logs.formatter", "style": LOG_FORMAT}},
-    "handlers": {
-        "out": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["redact"],
-        }
-    },
+    "formatters": {"line": {"()": "hitl_project.logs.line", "style": LOG_FORMAT}},
+    "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["out"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"propagate": True},
@@ -358,3 +355,7 @@ LOGGING: dict[str, Any] = {
     },
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+# A request is one line, when it is finished; the sweeps of every second are none.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False

@@ -1,0 +1,55 @@
+"""The web application: HTTP by Django, live updates by Channels."""
+
+import multiprocessing
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_project.settings")
+
+NEEDS_REDIS = (
+    "REDIS_URL is not set: start the one-process mode with `manage.py serve`, "
+    "or set REDIS_URL to run web, worker and beat as processes of their own."
+)
+
+
+def build() -> Any:
+    """Return the application."""
+    from django.conf import settings
+
+    http = get_asgi_application()  # sets Django up, so the routes are imported after it
+    from hitl_project.urls import websocket_urlpatterns
+
+    async def lifespan(
+        _scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Refuse to be started by a server that brings neither worker nor scheduler.
+
+        `manage.py serve` runs without this protocol; uvicorn and gunicorn speak it.
+        """
+        await receive()
+        if settings.EMBEDDED:
+            await send({"type": "lifespan.startup.failed", "message": NEEDS_REDIS})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    websocket = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+    return ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": lifespan})
+
+
+try:
+    application = build()
+except SystemExit:
+    # uvicorn starts a worker process that failed again and again, unless it says so with a 3.
+    if multiprocessing.parent_process() is not None:
+        raise SystemExit(3) from None
+    raise
