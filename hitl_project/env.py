@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import environ
@@ -169,6 +169,8 @@ class Environment:
             stop(f"{name} names a database that is not supported; {out}.")
         try:
             found = dict(environ.Env.db_url_config(value))
+            # A socket's folder stands in the host's place with its slashes escaped.
+            found["HOST"] = unquote(found.get("HOST") or "")
         except (ValueError, KeyError, environ.ImproperlyConfigured):
             stop(f"{name} cannot be read as a database address; {out}.")
         if not found.get("NAME") or found["NAME"] == ":memory:":

@@ -1,4 +1,4 @@
-"""What machines ask of the service: is it up, may it get work, how is it doing, what are its keys."""
+"""What machines ask of the service: is it up, is it ready, its figures, its public keys."""
 
 import hmac
 from functools import cache

@@ -331,7 +331,7 @@ UNFOLD = {
     "BORDER_RADIUS": "6px",
     # Unfold would print the colours into an inline style; they stand in palette.css instead, so
     # that the content security policy needs no exception for styles.
-    "COLORS": lambda request: {},
+    "COLORS": lambda _request: {},
     "STYLES": ["/static/countersign/palette.css"],
     "SIDEBAR": {"show_search": False, "show_all_applications": False},
 }

@@ -25,9 +25,8 @@ if "TEST_RUN_FOLDER" not in os.environ:
     atexit.register(end)
     # What a developer's shell sets for a running service is no business of a test.
     for name in [*os.environ]:
-        if name.removesuffix("_FILE") in {"DATABASE_URL", "REDIS_URL", "BASE_URL", "PORT"}:
-            del os.environ[name]
-        elif name.startswith(("HITL_", "EMAIL_", "ANYMAIL_")):
+        ours = {"DATABASE_URL", "REDIS_URL", "BASE_URL", "PORT", "SECRET_KEY", "USE_STUBS", "DEBUG"}
+        if name.removesuffix("_FILE") in ours or name.startswith(("HITL_", "EMAIL_", "ANYMAIL_")):
             del os.environ[name]
     os.environ["TEST_RUN_FOLDER"] = os.environ["HITL_DATA_DIR"] = str(folder)
     if DATABASE == "postgresql":
