@@ -1,0 +1,1 @@
+"""How a question put to people is decided: people and roles, questions, votes, receipts, keys."""

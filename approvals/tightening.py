@@ -1,0 +1,155 @@
+"""What a requester may change of a question somebody else wrote: only what makes it stricter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from approvals.options import ALLOWING, Option, read_options, render_option
+from approvals.question import Question, render_question
+from approvals.reading import Reader, step
+from approvals.stages import Need, Stage, read_need
+from approvals.timing import Timing, render_timing
+
+# Without an expiry of its own a question lasts by priority, and never less than this; only what
+# is not later than this is earlier whatever the priority.
+_SHORTEST_BY_PRIORITY = timedelta(hours=24)
+_FIXED = "A requester cannot change this."
+
+
+def tighten(question: Question, requested: object) -> Question:
+    """Return the question as a requester asked for it, which is never looser than it was.
+
+    ``requested`` is part of a question as JSON. ``options`` is the whole list wanted: keys or
+    objects. A key of the question's own stands for the question's own option, whatever else is
+    sent; only an answer's missing form may be brought. Any other key brings an option with
+    effect ``answer``. ``timing.expires`` may come earlier, ``stages[].needs[].people`` may name
+    fewer people. Everything else may only repeat what the question says.
+
+    :raises QuestionInvalid: naming everything that would loosen the question or change it.
+    """
+    reader = Reader()
+    known = ("options", "options_from", "stages", "timing", "repeat")
+    given = reader.mapping(requested, "", known)
+    rendered = render_question(question)
+    _refuse_changes(reader, given, rendered, "", ("options_from", "repeat"))
+    options, stages, timing = question.options, question.stages, question.timing
+    if "options" in given:
+        options = _options(reader, question, given["options"])
+    if "timing" in given:
+        timing = _timing(reader, timing, given["timing"])
+    if "stages" in given:
+        stages = _stages(reader, stages, given["stages"], rendered["stages"])
+    reader.finish()
+    return replace(question, options=options, stages=stages, timing=timing)
+
+
+def _refuse_changes(
+    reader: Reader,
+    given: Mapping[str, Any],
+    own: Mapping[str, Any],
+    pointer: str,
+    fixed: tuple[str, ...],
+) -> None:
+    for key in fixed:
+        if key in given and given[key] != own[key]:
+            reader.refuse(step(pointer, key), _FIXED)
+
+
+def _options(reader: Reader, question: Question, value: object) -> tuple[Option, ...]:
+    own = {option.key: option for option in question.options}
+    rows = [
+        _row(reader, row, f"/options/{place}", own)
+        for place, row in enumerate(reader.rows(value, "/options", least=1, most=50))
+    ]
+    before = len(reader.errors)
+    wanted = read_options(reader, rows, "/options")
+    if len(reader.errors) > before:
+        return wanted
+    folded = {key.casefold(): key for key in own}
+    for place, option in enumerate(wanted):
+        if folded.get(option.key.casefold(), option.key) != option.key:
+            reader.refuse(f"/options/{place}/key", "This is too like one of the question's own.")
+    effects = {option.effect for option in wanted}
+    denying = [option.key for option in question.options if option.effect == "deny"]
+    if denying and effects & ALLOWING and "deny" not in effects:
+        reader.refuse("/options", f"People must be able to say no: keep {' or '.join(denying)}.")
+    silence = question.timing.silence
+    if silence is not None and silence not in {option.key for option in wanted}:
+        reader.refuse("/options", f"Keep {silence}: it is what silence means here.")
+    if effects <= {"none"}:
+        reader.refuse("/options", "At least one option must settle the question.")
+    return wanted
+
+
+def _row(reader: Reader, value: object, pointer: str, own: Mapping[str, Option]) -> object:
+    """Return one wanted option in full, as JSON ready to be read."""
+    row = {"key": value} if isinstance(value, str) else value
+    if not isinstance(row, Mapping):
+        return row
+    mine = own.get(row["key"]) if isinstance(row.get("key"), str) else None
+    if mine is not None:
+        rendered = render_option(mine)
+        fixed: tuple[str, ...] = ("label", "effect", "reason", "form", "carries")
+        reader.mapping(row, pointer, ("key", *fixed))
+        # An own form may ask for what the question's author relies on; only its absence is free.
+        if mine.form is None and mine.effect == "answer" and isinstance(row.get("form"), Mapping):
+            rendered["form"] = row["form"]
+        _refuse_changes(reader, row, rendered, pointer, fixed)
+        return rendered
+    if row.get("effect", "answer") != "answer":
+        # Silently turning a "deny" into an answer would let the caller go on after a no.
+        reader.refuse(f"{pointer}/effect", "An option you bring is an answer.")
+    if isinstance(row.get("form"), str):
+        reader.refuse(f"{pointer}/form", "An option you bring cannot change the proposal.")
+    return {"label": row.get("key"), **row, "effect": "answer"}
+
+
+def _timing(reader: Reader, own: Timing, value: object) -> Timing:
+    rendered = render_timing(own)
+    given = reader.mapping(value, "/timing", tuple(rendered))
+    fixed = tuple(key for key in rendered if key != "expires")
+    _refuse_changes(reader, given, rendered, "/timing", fixed)
+    if "expires" not in given or given["expires"] == rendered["expires"]:
+        return own
+    latest = _SHORTEST_BY_PRIORITY if own.expires is None else own.expires
+    moment = min(timedelta(seconds=1), latest)
+    expires = reader.duration(given["expires"], "/timing/expires", least=moment, most=latest)
+    return replace(own, expires=expires)
+
+
+def _stages(
+    reader: Reader, own: tuple[Stage, ...], value: object, rendered: list[dict[str, Any]]
+) -> tuple[Stage, ...]:
+    rows = reader.rows(value, "/stages", least=len(own), most=len(own))
+    stages = []
+    for place, (stage, row) in enumerate(zip(own, rows, strict=False)):
+        pointer = f"/stages/{place}"
+        given = reader.mapping(row, pointer, ("name", "needs", "rejections", "ladder"))
+        _refuse_changes(reader, given, rendered[place], pointer, ("name", "rejections", "ladder"))
+        needs = stage.needs
+        if "needs" in given:
+            count = len(needs)
+            wanted = reader.rows(given["needs"], f"{pointer}/needs", least=count, most=count)
+            needs = tuple(
+                _need(reader, need, item, f"{pointer}/needs/{n}")
+                for n, (need, item) in enumerate(zip(needs, wanted, strict=False))
+            )
+        stages.append(replace(stage, needs=needs))
+    return tuple(stages)
+
+
+def _need(reader: Reader, own: Need, value: object, pointer: str) -> Need:
+    given = reader.mapping(value, pointer, ("role", "count", "people"))
+    _refuse_changes(
+        reader, given, {"role": own.role, "count": own.count}, pointer, ("role", "count")
+    )
+    if "people" not in given:
+        return own
+    row = {"role": own.role, "count": own.count, "people": given["people"]}
+    narrowed = read_need(reader, row, pointer)
+    if own.people and not (narrowed.people and set(narrowed.people) <= set(own.people)):
+        reader.refuse(f"{pointer}/people", "Name some of the people named already, nobody else.")
+    return narrowed
