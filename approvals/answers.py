@@ -1,0 +1,97 @@
+"""What people answer beside the choice itself, checked against the option's form."""
+
+from functools import lru_cache
+from typing import Any
+
+import json
+
+from jsonschema import Draft202012Validator
+
+from approvals.errors import SchemaMismatch
+from audit.canonical import Unrepresentable, canonical_bytes, check_json, digest_of
+
+
+@lru_cache(maxsize=512)
+def _validator(schema: bytes) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema))
+
+
+def check_against(schema: dict[str, Any], value: Any, *, at: str) -> None:
+    """Refuse a value that does not match a JSON Schema.
+
+    :param at: JSON pointer of the value within the request, for the errors.
+    :raises SchemaMismatch: one error per mismatch, at most 20, each with its pointer.
+    """
+    found = []
+    for problem in _validator(canonical_bytes(schema)).iter_errors(value):
+        pointer = at + "".join(f"/{_escape(str(part))}" for part in problem.absolute_path)
+        found.append({"pointer": pointer, "message": problem.message[:300]})
+        if len(found) == 20:
+            break
+    if found:
+        raise SchemaMismatch(errors=sorted(found, key=lambda error: error["pointer"]))
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def check_plain(value: Any, *, at: str) -> None:
+    """Refuse what canonical JSON cannot carry (NUL, lone surrogates, NaN, huge numbers …).
+
+    :raises SchemaMismatch: naming the place.
+    """
+    try:
+        check_json(value)
+    except Unrepresentable as problem:
+        raise SchemaMismatch(
+            errors=[{"pointer": at + problem.pointer, "message": str(problem)}]
+        ) from problem
+
+
+def complete_answer(
+    form: dict[str, Any] | str | None, carries: dict[str, Any], response: Any
+) -> dict[str, Any] | None:
+    """Return the response as it counts: defaults filled in, checked, fixed values merged over.
+
+    :raises SchemaMismatch: where the response does not match the option's form.
+    """
+    if response is not None and not isinstance(response, dict):
+        raise SchemaMismatch(errors=[{"pointer": "/response", "message": "Send an object."}])
+    check_plain(response, at="/response")
+    if not isinstance(form, dict):
+        merged = {**(response or {}), **carries}
+        return merged or None
+    defaults = {
+        name: field["default"]
+        for name, field in form.get("properties", {}).items()
+        if isinstance(field, dict) and "default" in field
+    }
+    answer = {**defaults, **(response or {}), **carries}
+    check_against(form, answer, at="/response")
+    return answer
+
+
+def outcome_digest(response: Any, amendments: Any) -> str:
+    """Return the key votes are tallied by beside the choice; empty for a bare choice."""
+    if response is None and amendments is None:
+        return ""
+    return digest_of({"response": response, "amendments": amendments})
+
+
+def amended(proposal: dict[str, Any], amendments: Any) -> dict[str, Any]:
+    """Return the proposal with the given top-level fields replaced; null removes one.
+
+    :raises SchemaMismatch: when nothing changes, or the amendments are not an object.
+    """
+    if not isinstance(amendments, dict) or not amendments:
+        raise SchemaMismatch(
+            errors=[{"pointer": "/amendments", "message": "Send the changed fields as an object."}]
+        )
+    check_plain(amendments, at="/amendments")
+    changed = {k: v for k, v in {**proposal, **amendments}.items() if v is not None}
+    if changed == proposal:
+        raise SchemaMismatch(
+            errors=[{"pointer": "/amendments", "message": "Nothing differs from the proposal."}]
+        )
+    return changed

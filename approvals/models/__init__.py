@@ -1,0 +1,22 @@
+"""The question put to people, and its answer."""
+
+from approvals.models.access_key import AccessKey
+from approvals.models.decision import Decision, Exclusion
+from approvals.models.link import DecisionLink
+from approvals.models.policy import ApprovalPolicy, PolicyStage, StageGrant
+from approvals.models.receipt import Receipt
+from approvals.models.user import User
+from approvals.models.vote import Vote
+
+__all__ = [
+    "AccessKey",
+    "ApprovalPolicy",
+    "Decision",
+    "DecisionLink",
+    "Exclusion",
+    "PolicyStage",
+    "Receipt",
+    "StageGrant",
+    "User",
+    "Vote",
+]

@@ -1,0 +1,134 @@
+"""Who holds which right. The only place that knows how rights are stored."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.db.models import QuerySet
+from guardian.shortcuts import assign_perm, get_groups_with_perms, remove_perm
+
+from approvals.models import ApprovalPolicy, PolicyStage, StageGrant
+
+if TYPE_CHECKING:
+    from approvals.models import User
+
+VOTE = "vote_policystage"
+OVERRIDE = "override_approvalpolicy"
+
+Seat = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One user as the rights stand now: `seats` are (stage position, role name)."""
+
+    user_id: int
+    username: str
+    is_active: bool
+    is_human: bool
+    seats: frozenset[Seat]
+
+    @property
+    def names(self) -> frozenset[int | str]:
+        return frozenset((self.user_id, self.username))
+
+
+_GRANTS = """
+SELECT p.group_id, s.position, g.name
+FROM approvals_policystage s
+JOIN approvals_stagegrant p ON p.content_object_id = s.id
+JOIN auth_permission a ON a.id = p.permission_id AND a.codename = 'vote_policystage'
+JOIN auth_group g ON g.id = p.group_id
+WHERE s.policy_id = %s
+"""
+_HOLDERS = f"""
+SELECT u.id, u.username, u.is_active, u.kind, x.position, x.name
+FROM approvals_user u
+LEFT JOIN approvals_user_groups m ON m.user_id = u.id
+LEFT JOIN ({_GRANTS}) x ON x.group_id = m.group_id
+WHERE u.id IN (%s)
+"""
+_EVERYBODY = f"""
+SELECT u.id, u.username, u.is_active, u.kind, x.position, x.name
+FROM ({_GRANTS}) x
+JOIN approvals_user_groups m ON m.group_id = x.group_id
+JOIN approvals_user u ON u.id = m.user_id
+WHERE u.kind = 'human' AND u.is_active
+"""
+
+
+def holders(*, policy_id: UUID, user_ids: Iterable[int]) -> dict[int, Holder]:
+    """Return these users with the seats they hold on a policy's stages, in one query."""
+    ids = sorted(set(user_ids))
+    marks = ", ".join(["%s"] * len(ids))
+    return _read(_HOLDERS.replace("(%s)", f"({marks})", 1), [_uuid(policy_id), *ids])
+
+
+def everybody_seated(*, policy_id: UUID) -> dict[int, Holder]:
+    """Return every active person who holds a seat on a policy's stages, in one query."""
+    return _read(_EVERYBODY, [_uuid(policy_id)])
+
+
+def _uuid(value: UUID) -> UUID | str:
+    return value if connection.features.has_native_uuid_field else value.hex
+
+
+def _read(query: str, parameters: Sequence[object]) -> dict[int, Holder]:
+    people: dict[int, tuple[str, bool, bool, set[Seat]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        for user_id, username, is_active, kind, position, role in cursor.fetchall():
+            row = people.setdefault(user_id, (username, bool(is_active), kind == "human", set()))
+            if position is not None:
+                row[3].add((position, role))
+    return {
+        user_id: Holder(user_id, username, active, human, frozenset(seats))
+        for user_id, (username, active, human, seats) in people.items()
+    }
+
+
+def policies_open_to(user: "User") -> QuerySet[PolicyStage, UUID]:
+    """Return the ids of the policies on whose stages one of the user's roles may vote."""
+    return PolicyStage.objects.filter(
+        pk__in=StageGrant.objects.filter(
+            group__in=user.groups.values("pk"), permission__codename=VOTE
+        ).values("content_object")
+    ).values_list("policy_id", flat=True)
+
+
+def grant_votes(*, stage: PolicyStage, roles: Iterable[Group]) -> None:
+    """Let the people of these roles vote on a stage."""
+    for role in roles:
+        assign_perm(VOTE, role, stage)
+
+
+def grant_override(*, policy: ApprovalPolicy, roles: Iterable[Group]) -> None:
+    """Let the people of these roles replace decisions made under a policy."""
+    for role in roles:
+        assign_perm(OVERRIDE, role, policy)
+
+
+def copy_grants(*, source: ApprovalPolicy, to: ApprovalPolicy) -> None:
+    """Give the roles that could override decisions under one version the same on the next."""
+    for role, rights in get_groups_with_perms(source, attach_perms=True).items():
+        if OVERRIDE in rights:
+            assign_perm(OVERRIDE, role, to)
+
+
+def revoke_votes(*, role: Group, policy_slug: str) -> None:
+    """Take a role's vote away on every version of a policy; open questions feel it at once."""
+    for stage in PolicyStage.objects.filter(policy__slug=policy_slug):
+        remove_perm(VOTE, role, stage)
+
+
+def may_override(*, user: "User", policy: ApprovalPolicy) -> bool:
+    """Tell whether one of the user's roles may replace decisions under this policy.
+
+    Being a superuser is not such a role.
+    """
+    roles = get_groups_with_perms(policy, attach_perms=True)
+    holding = {role.pk for role, rights in roles.items() if OVERRIDE in rights}
+    return user.is_active and user.groups.filter(pk__in=holding).exists()

@@ -1,0 +1,1 @@
+"""What may be done to questions, votes, rights, keys and receipts. Callers hold the locks."""

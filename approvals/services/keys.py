@@ -1,0 +1,118 @@
+"""Make, check and revoke access keys."""
+
+import hmac
+import secrets
+import zlib
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from django.db import transaction
+
+from approvals.errors import Invalid
+from approvals.models import AccessKey, User
+from audit.services import Actor, Draft, record
+
+SERVICE_SCOPES = (AccessKey.Scope.SUBMIT, AccessKey.Scope.READ, AccessKey.Scope.RECEIPT)
+PERSONAL_SCOPES = (AccessKey.Scope.READ, AccessKey.Scope.VOTE, AccessKey.Scope.SUBMIT)
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _hashed(token: str) -> str:
+    # The secret has 256 random bits, so a plain hash is as good as a slow one.
+    return sha256(token.encode()).hexdigest()
+
+
+def create_key(
+    *,
+    name: str,
+    kind: str,
+    owner: User,
+    scopes: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+    now: datetime,
+    by: User | None = None,
+) -> tuple[AccessKey, str]:
+    """Make a key and return it with its token, which is stored nowhere and shown once.
+
+    A service key gets a machine of its own to act as; a personal token acts as its owner.
+
+    :raises Invalid: for scopes the kind of key cannot carry.
+    """
+    allowed = SERVICE_SCOPES if kind == AccessKey.Kind.SERVICE else tuple(AccessKey.Scope)
+    default = SERVICE_SCOPES if kind == AccessKey.Kind.SERVICE else PERSONAL_SCOPES
+    chosen = [str(scope) for scope in (default if scopes is None else scopes)]
+    wrong = sorted(set(chosen) - {str(scope) for scope in allowed})
+    if wrong or owner.is_machine:
+        problem = f"This kind of key cannot carry {', '.join(wrong)}." if wrong else "Name a person."
+        raise Invalid(errors=[{"pointer": "/scopes", "message": problem}])
+    prefix = secrets.token_hex(4)
+    body = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"
+    token = body + _checksum(body)
+    with transaction.atomic():
+        acts_as = owner
+        if kind == AccessKey.Kind.SERVICE:
+            acts_as = User(username=f"key-{prefix}", first_name=name[:150], kind=User.Kind.MACHINE)
+            acts_as.set_unusable_password()
+            acts_as.save()
+        key = AccessKey.objects.create(
+            name=name,
+            kind=kind,
+            prefix=prefix,
+            hash=_hashed(token),
+            scopes=chosen,
+            user=acts_as,
+            owner=owner,
+            callback_secret="whsec_" + b64encode(secrets.token_bytes(32)).decode(),
+            created_at=now,
+            expires_at=expires_at,
+        )
+        maker = by or owner
+        record(
+            f"key:{key.pk}",
+            [
+                Draft(
+                    "key.created",
+                    now,
+                    Actor(str(maker.pk), maker.kind, maker.label),
+                    data={"prefix": prefix, "kind": kind, "scopes": chosen, "owner": owner.pk},
+                )
+            ],
+        )
+    return key, token
+
+
+def find_key(token: str) -> AccessKey | None:
+    """Return the key a token belongs to, or None; whether it is still good is another question."""
+    body, checksum = token[:-8], token[-8:]
+    parts = body.split("_", 2)
+    if len(parts) != 3 or parts[0] != "hitl" or _checksum(body) != checksum:
+        return None
+    key = AccessKey.objects.select_related("user", "owner").filter(prefix=parts[1]).first()
+    if key is None or not hmac.compare_digest(key.hash, _hashed(token)):
+        return None
+    return key
+
+
+def is_good(key: AccessKey, *, now: datetime) -> bool:
+    """Tell whether a key may be used at this instant."""
+    expired = key.expires_at is not None and key.expires_at <= now
+    return not (expired or key.revoked_at or not key.user.is_active or not key.owner.is_active)
+
+
+def revoke_key(*, key: AccessKey, by: User, now: datetime) -> None:
+    """Make a key useless from this instant on. Revoking twice changes nothing."""
+    with transaction.atomic():
+        key = AccessKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        if key.revoked_at:
+            return
+        key.revoked_at = now
+        key.save(update_fields=["revoked_at"])
+        record(
+            f"key:{key.pk}",
+            [Draft("key.revoked", now, Actor(str(by.pk), by.kind, by.label))],
+        )

@@ -1,0 +1,105 @@
+"""The only door out: what happened becomes audit events and delivery rows, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+
+from approvals.models import User
+from audit.services import THE_SERVICE, Actor, Draft, record
+from reviews import nudges
+from reviews.models import Delivery, Ticket, WebhookEndpoint
+from reviews.representation import cloud_event
+
+# What the caller's own callback hears: the moments in which `allowed` or the ball changes hands.
+CALLBACK_TYPES = frozenset(
+    {
+        "ticket.decided",
+        "ticket.returned",
+        "ticket.expired",
+        "ticket.cancelled",
+        "ticket.revoked",
+        "ticket.overridden",
+    }
+)
+
+
+def actor_for(user: User | None) -> Actor:
+    """Return how the audit trail names a user; nobody is the service itself."""
+    return THE_SERVICE if user is None else Actor(str(user.pk), user.kind, user.label)
+
+
+class Story:
+    """Collect what happens to one locked ticket; `tell` writes it, once, as the last act."""
+
+    def __init__(self, *, now: datetime, actor: User | None) -> None:
+        self.now = now
+        self.actor = actor_for(actor)
+        self.drafts: list[Draft] = []
+
+    def add(
+        self,
+        type: str,
+        *,
+        reason: str = "",
+        data: Mapping[str, Any] | None = None,
+        personal: Mapping[str, Any] | None = None,
+        by_service: bool = False,
+    ) -> Draft:
+        """Note one fact and return it; its id may be stored on rows before it is told."""
+        draft = Draft(
+            type,
+            self.now,
+            THE_SERVICE if by_service else self.actor,
+            reason=reason,
+            data=data or {},
+            personal=personal or {},
+        )
+        self.drafts.append(draft)
+        return draft
+
+    def tell(self, ticket: Ticket) -> None:
+        """Write the facts and the deliveries they cause, and nudge the workers after commit."""
+        if not self.drafts:
+            return
+        record(ticket.stream, self.drafts)
+        endpoints = _listeners(ticket)
+        rows = [row for draft in self.drafts for row in _deliveries(ticket, draft, endpoints)]
+        Delivery.objects.bulk_create(rows)
+        nudges.after_commit(ticket_id=str(ticket.pk), deliveries=bool(rows))
+
+
+def _deliveries(
+    ticket: Ticket, draft: Draft, endpoints: Sequence[WebhookEndpoint]
+) -> list[Delivery]:
+    targets: list[tuple[str, str, WebhookEndpoint | None]] = [
+        ("webhook", str(endpoint.pk), endpoint)
+        for endpoint in endpoints
+        if not endpoint.types or draft.type in endpoint.types
+    ]
+    if ticket.callback_url and draft.type in CALLBACK_TYPES:
+        targets.append(("callback", ticket.callback_url, None))
+    if not targets:
+        return []
+    body = cloud_event(ticket=ticket, draft=draft)
+    return [
+        Delivery(
+            event_id=draft.id,
+            type=draft.type,
+            ticket=ticket,
+            round=ticket.round,
+            channel=channel,
+            target=target,
+            endpoint=endpoint,
+            body=body,
+            created_at=draft.at,
+            next_attempt_at=draft.at,
+        )
+        for channel, target, endpoint in targets
+    ]
+
+
+def _listeners(ticket: Ticket) -> list[WebhookEndpoint]:
+    mine = Q(checkpoint__isnull=True) | Q(checkpoint=ticket.checkpoint_id)
+    return list(WebhookEndpoint.objects.filter(mine, disabled_at__isnull=True))

@@ -1,0 +1,23 @@
+"""The work: tickets, where they wait, who holds them, and what leaves because of them."""
+
+from reviews.models.assignment import Assignment
+from reviews.models.checkpoint import Checkpoint, Rule
+from reviews.models.comment import Comment
+from reviews.models.delivery import Delivery, WebhookEndpoint
+from reviews.models.idempotency import IdempotentCall
+from reviews.models.queue import Queue, QueueChoice, Region
+from reviews.models.ticket import Ticket
+
+__all__ = [
+    "Assignment",
+    "Checkpoint",
+    "Comment",
+    "Delivery",
+    "IdempotentCall",
+    "Queue",
+    "QueueChoice",
+    "Region",
+    "Rule",
+    "Ticket",
+    "WebhookEndpoint",
+]

@@ -1,0 +1,68 @@
+"""Where tickets wait, and who sees them."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import models
+
+from audit.ids import new_id
+
+
+def usual_weights() -> dict[str, float]:
+    return {"impact": 0.4, "age": 0.3, "confidence": 0.2, "compliance": 0.1}
+
+
+class Region(models.Model):
+    """A part of the world or the organisation, with its people."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80, unique=True)
+    people = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="regions")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Queue(models.Model):
+    """Where tickets wait: the roles that see it and the order it is worked in."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80)
+    roles = models.ManyToManyField(Group, blank=True, related_name="queues")
+    region = models.ForeignKey(Region, null=True, blank=True, on_delete=models.PROTECT)
+    weights: Any = models.JSONField(default=usual_weights)
+    impact_scale = models.DecimalField(
+        max_digits=16,
+        decimal_places=2,
+        default=10000,
+        help_text="The amount that counts as full financial impact.",
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QueueChoice(models.Model):
+    """One line of the table that chooses a queue at opening; an empty column matches all."""
+
+    position = models.PositiveSmallIntegerField(unique=True)
+    checkpoint = models.ForeignKey(
+        "reviews.Checkpoint", null=True, blank=True, on_delete=models.CASCADE
+    )
+    region = models.ForeignKey(Region, null=True, blank=True, on_delete=models.CASCADE)
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="choices")
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.checkpoint or 'any'} / {self.region or 'any'} → {self.queue}"

@@ -1,0 +1,77 @@
+"""Tell workers and waiting callers, after the commit, that there is something to look at.
+
+A nudge may be lost: the sweeps find every row all the same. So it never waits, never raises,
+and never stands between a person and their vote.
+"""
+
+import logging
+import queue
+import threading
+from dataclasses import dataclass
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+log = logging.getLogger(__name__)
+
+CAPACITY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    ticket_id: str
+    deliveries: bool
+
+
+_waiting: "queue.Queue[Nudge]" = queue.Queue(maxsize=CAPACITY)
+_starting = threading.Lock()
+_thread: threading.Thread | None = None
+
+
+def channel_name(ticket_id: str) -> str:
+    """Return the name of the channel group on which one ticket's changes are announced."""
+    return f"ticket.{ticket_id}"
+
+
+def after_commit(*, ticket_id: str, deliveries: bool) -> None:
+    """Nudge once the present transaction is committed; dropped when too many wait."""
+    transaction.on_commit(lambda: _put(Nudge(ticket_id, deliveries)))
+
+
+def _put(nudge: Nudge) -> None:
+    _ensure_thread()
+    try:
+        _waiting.put_nowait(nudge)
+    except queue.Full:
+        log.debug("nudge dropped, the sweep will find it")
+
+
+def _ensure_thread() -> None:
+    global _thread
+    if _thread is not None and _thread.is_alive():
+        return
+    with _starting:
+        if _thread is None or not _thread.is_alive():
+            _thread = threading.Thread(target=_publish_forever, name="nudges", daemon=True)
+            _thread.start()
+
+
+def _publish_forever() -> None:
+    while True:
+        nudge = _waiting.get()
+        try:
+            _publish(nudge)
+        except Exception as problem:  # noqa: BLE001  whatever is down, the sweep is the guarantee
+            log.debug("nudge not published: %s", problem)
+
+
+def _publish(nudge: Nudge) -> None:
+    layer = get_channel_layer()
+    if layer is not None:
+        message = {"type": "ticket.changed", "id": nudge.ticket_id}
+        async_to_sync(layer.group_send)(channel_name(nudge.ticket_id), message)
+    if nudge.deliveries:
+        from reviews.tasks import dispatch_deliveries  # the tasks import the services, which nudge
+
+        dispatch_deliveries.apply_async(retry=False, expires=5)

@@ -1,0 +1,97 @@
+"""How a ticket reads outside: the same members in the API, in webhooks and in the SDK."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from approvals.models import Decision
+from audit.chain import instant
+from audit.services import Draft
+from reviews import lifecycle
+from reviews.models import Ticket
+
+
+def iso(at: datetime | None) -> str | None:
+    """Return an instant as ISO-8601 in UTC, or None."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def ticket_allowed(ticket: Ticket, decision: Decision) -> bool | None:
+    """Return what the caller may do: True, False, or None for not yet."""
+    ask_after = decision.question["timing"].get("ask") == "after"
+    return lifecycle.allowed(ticket.status, ask_after=ask_after)
+
+
+def decision_members(ticket: Ticket, decision: Decision) -> dict[str, Any] | None:
+    """Return the answer as it stands, or None while nobody has settled it."""
+    if decision.settled_at is None:
+        return None
+    final = ticket.status != Ticket.Status.PENDING
+    return {
+        "outcome": decision.outcome or None,
+        "by": decision.by,
+        "timeout_applied": decision.by == Decision.By.TIMEOUT,
+        "comments": (decision.reason or None) if final else None,
+        "amendments": decision.amendments,
+        "response": decision.response,
+        "settled_at": iso(decision.settled_at),
+        "final_at": iso(decision.final_at),
+        "revocable_until": iso(decision.revocable_until),
+        "revoked_at": iso(decision.revoked_at),
+    }
+
+
+def approved_content(ticket: Ticket, decision: Decision) -> Any:
+    """Return exactly what was approved, parsed from the bytes that were hashed, or None."""
+    if not ticket_allowed(ticket, decision):
+        return None
+    return json.loads(decision.executed_content)
+
+
+def resumed_state(ticket: Ticket, decision: Decision) -> dict[str, Any] | None:
+    """Return a pipeline's stored state with the answer merged over it, once there is one."""
+    if not ticket.pipeline or ticket_allowed(ticket, decision) is not True:
+        return None
+    return {**(ticket.pipeline.get("state") or {}), **(decision.response or {})}
+
+
+def ticket_core(ticket: Ticket, decision: Decision) -> dict[str, Any]:
+    """Return the members that every reader of a ticket gets; no query is made."""
+    resume = resumed_state(ticket, decision)
+    return {
+        "id": str(ticket.pk),
+        "ref": ticket.label,
+        "reference": ticket.reference or None,
+        "checkpoint": ticket.checkpoint.slug,
+        "title": ticket.title,
+        "status": ticket.status,
+        "allowed": ticket_allowed(ticket, decision),
+        "version": ticket.version,
+        "round": ticket.round,
+        "digest": decision.digest,
+        "action_digest": decision.executed_digest,
+        "rule": ticket.rule,
+        "decision": decision_members(ticket, decision),
+        "comments": (decision.reason or None) if ticket.status != "pending" else None,
+        "approved": approved_content(ticket, decision),
+        "pipeline": {**ticket.pipeline, "resume": resume} if ticket.pipeline else None,
+        "created_at": iso(ticket.created_at),
+        "due_at": iso(ticket.due_at),
+        "expires_at": iso(ticket.expires_at),
+    }
+
+
+def cloud_event(*, ticket: Ticket, draft: Draft) -> dict[str, Any]:
+    """Return one fact about a ticket as a CloudEvents 1.0 message."""
+    return {
+        "specversion": "1.0",
+        "id": str(draft.id),
+        "source": f"{settings.BASE_URL}/api/v1",
+        "type": draft.type,
+        "subject": str(ticket.pk),
+        "time": instant(draft.at),
+        "datacontenttype": "application/json",
+        "data": {**ticket_core(ticket, ticket.decision), "fact": dict(draft.data)},
+    }

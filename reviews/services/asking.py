@@ -1,0 +1,205 @@
+"""From a checkpoint and a request to the question that is frozen, and whether it is asked at all."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from approvals.answers import check_against
+from approvals.errors import Invalid
+from approvals.models import AccessKey, ApprovalPolicy, Exclusion, User
+from approvals.eligibility import normalise_identity
+from approvals.presets import apply_preset
+from approvals.question import Question, QuestionInvalid, parse_question, render_question
+from approvals.services.policies import question_of_policy
+from approvals.tightening import tighten
+from reviews import rules
+from reviews.models import Checkpoint, Queue, QueueChoice, Region, Rule
+from reviews.models.checkpoint import Risk
+from reviews.services.requests import TicketRequest
+
+FLAG_OFF = {"name": "switched off", "why": "a feature flag lets everything pass here"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a checkpoint makes of a proposal: `then` is ask, allow or deny, `by` who said so."""
+
+    then: str
+    by: str
+    policy: ApprovalPolicy
+    question: Question
+    rule: dict[str, Any] | None
+    risk: str
+    priority: str
+
+
+def ask(
+    *, checkpoint: Checkpoint, request: TicketRequest, region: Region | None, now: datetime
+) -> Asking:
+    """Check a proposal, run the checkpoint's rules over it, and make the question ready.
+
+    :raises Refusal: SchemaMismatch for the proposal, Invalid for what the requester asked for.
+    """
+    check_proposal(checkpoint, request.proposal)
+    rows = list(checkpoint.rules.all())
+    verdict = rules.judge(
+        [_plain(row) for row in rows],
+        otherwise=checkpoint.otherwise,
+        proposal=request.proposal,
+        schema=checkpoint.proposal_schema,
+        ticket=request.facts(region),
+        ai=request.ai_facts(),
+        now=now,
+    )
+    row = next((r for r in rows if verdict.rule and r.position == verdict.rule.position), None)
+    policy = row.question if row and row.question else checkpoint.question
+    priority = (row.priority if row else "") or request.priority
+    risk = (row.risk if row else "") or (Risk.HIGH if checkpoint.critical else checkpoint.risk)
+    critical = checkpoint.critical or priority == "critical"
+    question = frozen_question(
+        checkpoint=checkpoint, policy=policy, request=request, two_people=critical
+    )
+    if not _flag(checkpoint.slug):
+        return Asking("allow", "flag", policy, question, FLAG_OFF, risk, priority)
+    rule = {
+        "name": verdict.rule.name if verdict.rule else "",
+        "when": verdict.rule.when if verdict.rule else "",
+        "then": verdict.then,
+        "band": (verdict.rule.band if verdict.rule else None) or None,
+        "legal_basis": (verdict.rule.legal_basis if verdict.rule else None) or None,
+        "why": verdict.why,
+    }
+    return Asking(verdict.then, "rule", policy, question, rule, risk, priority)
+
+
+def check_proposal(checkpoint: Checkpoint, proposal: dict[str, Any]) -> None:
+    """Refuse a proposal that does not match the checkpoint's schema.
+
+    :raises SchemaMismatch: one error per field.
+    """
+    if checkpoint.proposal_schema:
+        check_against(checkpoint.proposal_schema, proposal, at="/proposal")
+
+
+def frozen_question(
+    *, checkpoint: Checkpoint, policy: ApprovalPolicy, request: TicketRequest, two_people: bool
+) -> Question:
+    """Return the policy's question as this request may shape it: a preset, its own form, tighter.
+
+    :raises Invalid: for a preset the checkpoint does not offer, or anything that would loosen.
+    """
+    question = question_of_policy(policy)
+    if request.preset:
+        if request.preset not in checkpoint.presets:
+            offered = ", ".join(checkpoint.presets) or "none"
+            message = f"`{checkpoint.slug}` offers: {offered}."
+            raise Invalid(errors=[{"pointer": "/preset", "message": message}])
+        question = apply_preset(request.preset, onto=question)
+    try:
+        if request.response_schema is not None:
+            question = _with_form(question, request.response_schema)
+        if question.options_from and not question.options:
+            question = _with_offers(question, request.ai.get("options") or [])
+        if request.question:
+            question = tighten(question, request.question)
+    except QuestionInvalid as problem:
+        raise Invalid(errors=problem.errors) from problem
+    return _by_two(question) if two_people else question
+
+
+def _with_form(question: Question, form: dict[str, Any]) -> Question:
+    """Give the requester's form to every option that only answers and has none of its own."""
+    options = tuple(
+        replace(option, form=form) if option.effect == "answer" and option.form is None else option
+        for option in question.options
+    )
+    if options == question.options:
+        message = "No option of this question takes a form; name the preset `input`."
+        raise Invalid(errors=[{"pointer": "/response_schema", "message": message}])
+    # Read it back, so that a form is bounded like any other.
+    return parse_question(render_question(replace(question, options=options)))
+
+
+def _with_offers(question: Question, offers: list[dict[str, Any]]) -> Question:
+    rendered = render_question(question)
+    rendered["options"] = [
+        {"key": offer.get("key"), "label": offer.get("label", offer.get("key")), "effect": "answer"}
+        for offer in offers
+    ]
+    rendered["options_from"] = None
+    if not offers:
+        message = "This question needs the options the AI offers: send ai.options."
+        raise Invalid(errors=[{"pointer": "/ai/options", "message": message}])
+    return parse_question(rendered)
+
+
+def _by_two(question: Question) -> Question:
+    """Ask at least two different people; counts that already do stay as they are."""
+    stage = question.stages[-1]
+    people = sum(need.count if isinstance(need.count, int) else 2 for need in stage.needs)
+    if people >= 2 or len(question.stages) > 1:
+        return question
+    need = replace(stage.needs[0], count=2)
+    return replace(question, stages=(replace(stage, needs=(need, *stage.needs[1:])),))
+
+
+def _flag(slug: str) -> bool:
+    return bool(settings.ENABLE_HUMAN_IN_THE_LOOP and settings.HITL_FLAGS.get(slug, True))
+
+
+def _plain(row: Rule) -> rules.Rule:
+    return rules.Rule(
+        position=row.position,
+        name=row.name,
+        when=row.when,
+        then=row.then,
+        band=row.band or None,
+        priority=row.priority or None,
+        risk=row.risk or None,
+        legal_basis=row.legal_basis or None,
+        state=row.state,
+        expires_at=row.expires_at,
+        question_id=str(row.question_id) if row.question_id else None,
+    )
+
+
+def choose_queue(*, checkpoint: Checkpoint, region: Region | None) -> Queue:
+    """Return the queue of the first line that fits the checkpoint and region; `general` catches."""
+    for choice in QueueChoice.objects.select_related("queue"):
+        fits_checkpoint = choice.checkpoint_id in (None, checkpoint.pk)
+        if fits_checkpoint and choice.region_id in (None, region.pk if region else None):
+            return choice.queue
+    return Queue.objects.get(slug="general")
+
+
+def own_work_of(
+    *, requester: User, key: AccessKey | None, on_behalf_of: str, editors: tuple[User, ...] = ()
+) -> tuple[dict[int, str], User | None]:
+    """Return whose work a ticket is ({user id: why}), and the person it is opened for, if known.
+
+    Two accounts of one person share their normalised mail address, so both are excluded.
+    """
+    why: dict[str, str] = {}
+    for user in editors:
+        why[user.identity] = Exclusion.Why.EDITOR
+    on_behalf = normalise_identity(on_behalf_of) if on_behalf_of else ""
+    if on_behalf:
+        why[on_behalf] = Exclusion.Why.ON_BEHALF_OF
+    if key is not None:
+        why[key.owner.identity] = Exclusion.Why.KEY_OWNER
+    if not requester.is_machine:
+        why[requester.identity] = Exclusion.Why.REQUESTER
+    why.pop("", None)
+    people = User.objects.filter(kind=User.Kind.HUMAN, identity__in=why) | User.objects.filter(
+        kind=User.Kind.HUMAN, username__iexact=on_behalf_of or "\x01"
+    )
+    excluded: dict[int, str] = {}
+    beneficiary: User | None = None
+    for person in people:
+        excluded[person.pk] = why.get(person.identity, Exclusion.Why.ON_BEHALF_OF)
+        named = on_behalf_of.casefold() in {person.username.casefold(), person.email.casefold()}
+        if on_behalf_of and (named or person.identity == on_behalf):
+            beneficiary = person
+    return excluded, beneficiary

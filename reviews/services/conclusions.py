@@ -1,0 +1,169 @@
+"""What time and settled answers make of tickets: final, expired, escalated, overdue."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from approvals.models import Decision
+from approvals.services import decisions
+from audit.clock import db_now
+from reviews import lifecycle
+from reviews.models import Assignment, Ticket
+from reviews.services.turns import Turn, take_turn, writing
+
+_WAITING = {Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES}
+
+
+def conclude(turn: Turn) -> None:
+    """Bring one locked ticket to where it stands at this instant. Repeating it changes nothing."""
+    ticket, decision, now = turn.ticket, turn.decision, turn.now
+    if ticket.status not in _WAITING or ticket.next_deadline_at is None:
+        return
+    if ticket.next_deadline_at > now:
+        return
+    if ticket.status == Ticket.Status.PENDING and decision.settled_at is not None:
+        if decision.final_at is not None and decision.final_at <= now:
+            finish(turn)
+    elif ticket.expires_at <= now:
+        expire(turn)
+    elif ticket.status == Ticket.Status.PENDING:
+        _remind(turn)
+    plan(turn)
+
+
+def finish(turn: Turn) -> None:
+    """Make a settled answer final: the status changes, the caller is told, the holder is free."""
+    ticket, decision = turn.ticket, turn.decision
+    by_silence = decision.by == Decision.By.TIMEOUT
+    effect = decision.effect
+    status = lifecycle.timeout_status(effect) if by_silence else lifecycle.status_for(effect)
+    lifecycle.check(ticket.status, status)
+    returned = status == Ticket.Status.NEEDS_CHANGES
+    turn.change(status=status, closed_at=None if returned else turn.now)
+    type = "ticket.decided"
+    if returned:
+        type = "ticket.returned"
+    elif status == Ticket.Status.EXPIRED:
+        type = "ticket.expired"
+    turn.story.add(
+        type,
+        reason=decision.reason,
+        data={
+            "status": status,
+            "outcome": decision.outcome,
+            "by": decision.by,
+            "round": ticket.round,
+            "digest": decision.digest,
+            "action_digest": decision.executed_digest,
+        },
+        by_service=decision.by != Decision.By.VOTES,
+    )
+    turn.decision_touched = True
+    free(turn)
+    plan(turn)
+
+
+def expire(turn: Turn) -> None:
+    """End a ticket nobody answered in time with what silence means for it."""
+    if turn.ticket.status == Ticket.Status.NEEDS_CHANGES:
+        lifecycle.check(turn.ticket.status, Ticket.Status.EXPIRED)
+        turn.change(status=Ticket.Status.EXPIRED, closed_at=turn.now)
+        turn.story.add("ticket.expired", data={"status": "expired"}, by_service=True)
+        return
+    decisions.settle_by_silence(decision=turn.decision, now=turn.now)
+    finish(turn)
+
+
+def escalate(turn: Turn, *, why: str, role: str | None) -> None:
+    """Widen who is asked by one role. It never decides anything."""
+    if role is not None and role not in turn.decision.escalated:
+        turn.decision.escalated = [*turn.decision.escalated, role]
+        turn.decision_touched = True
+    turn.story.add("ticket.escalated", data={"role": role, "why": why}, by_service=True)
+
+
+def escalate_undecidable(turn: Turn) -> None:
+    """Escalate a ticket no answer can win any more; the next role of its ladder is asked."""
+    steps = list(turn.ticket.escalation_steps)
+    role = steps.pop(0)[1] if steps else None
+    turn.change(escalation_steps=steps)
+    escalate(turn, why="no answer can reach its quorum any more", role=role)
+    plan(turn)
+
+
+def _remind(turn: Turn) -> None:
+    ticket, now = turn.ticket, turn.now
+    steps = list(ticket.escalation_steps)
+    while steps and datetime.fromisoformat(steps[0][0]) <= now:
+        escalate(turn, why="nobody has decided", role=steps.pop(0)[1])
+        turn.change(escalation_steps=steps)
+    if ticket.due_soon_at is not None and ticket.due_soon_at <= now:
+        turn.change(due_soon_at=None)
+        if now < ticket.due_at:
+            turn.story.add("ticket.due_soon", by_service=True)
+    if ticket.breached_at is None and ticket.due_at <= now:
+        turn.change(breached_at=now)
+        turn.story.add("ticket.breached", by_service=True)
+
+
+def plan(turn: Turn) -> None:
+    """Write down when this ticket must be looked at next."""
+    ticket, decision = turn.ticket, turn.decision
+    if ticket.status == Ticket.Status.NEEDS_CHANGES:
+        deadline = lifecycle.next_deadline(expires_at=ticket.expires_at)
+    elif ticket.status == Ticket.Status.PENDING:
+        steps = ticket.escalation_steps
+        deadline = lifecycle.next_deadline(
+            final_at=decision.final_at,
+            expires_at=ticket.expires_at,
+            escalate_at=datetime.fromisoformat(steps[0][0]) if steps else None,
+            due_at=None if ticket.breached_at else ticket.due_at,
+            due_soon_at=ticket.due_soon_at,
+        )
+    else:
+        deadline = None
+    at = deadline[1] if deadline else None
+    if at != ticket.next_deadline_at:
+        turn.change(next_deadline_at=at)
+
+
+def free(turn: Turn) -> None:
+    """End whatever assignment stands on the ticket."""
+    for assignment in Assignment.objects.filter(ticket=turn.ticket, released_at__isnull=True):
+        assignment.released_at = turn.now
+        assignment.save(update_fields=["released_at"])
+
+
+def conclude_tickets(ticket_ids: Iterable[UUID], *, skip_locked: bool = False) -> int:
+    """Conclude these tickets in one transaction; return how many changed.
+
+    The only implementation: one ticket is a sequence of one. With `skip_locked` (the sweeps)
+    a ticket somebody is writing to is left for the next time.
+    """
+    changed = 0
+    with writing():
+        locked = Ticket.objects.select_for_update(
+            of=("self",), no_key=True, skip_locked=skip_locked
+        )
+        tickets = list(locked.filter(pk__in=list(ticket_ids)).order_by("pk"))
+        if not tickets:
+            return 0
+        now = db_now()
+        for ticket in tickets:
+            turn = take_turn(ticket=ticket, now=now, actor=None)
+            conclude(turn)
+            changed += bool(turn.story.drafts)
+            turn.end()
+    return changed
+
+
+def sweep_deadlines(*, batch: int = 100, at_most: int = 2000) -> int:
+    """Conclude what is due, the longest overdue first, in bounded batches; never waits for a lock."""
+    swept = 0
+    while swept < at_most:
+        due = Ticket.objects.due_for_conclusion(db_now()).values_list("pk", flat=True)[:batch]
+        ids = list(due)
+        if not ids or not conclude_tickets(ids, skip_locked=True):
+            break
+        swept += len(ids)
+    return swept

@@ -1,0 +1,59 @@
+"""What a requester sends, once it has been read and checked."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from reviews.models import Region
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRequest:
+    """The members of a ticket as its requester gives them; defaults are what silence means."""
+
+    checkpoint: str = "general"
+    title: str = ""
+    summary: str = ""
+    proposal: dict[str, Any] = field(default_factory=dict)
+    reference: str = ""
+    ai: dict[str, Any] = field(default_factory=dict)
+    priority: str = "medium"
+    region: str = ""
+    domain: str = ""
+    impact: str = ""
+    amount: Decimal | None = None
+    financial_impact: float | None = None
+    compliance: bool = False
+    novel_pattern: bool = False
+    labels: tuple[str, ...] = ()
+    preset: str = ""
+    question: dict[str, Any] = field(default_factory=dict)
+    response_schema: dict[str, Any] | None = None
+    interaction: dict[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
+    timeout_seconds: int | None = None
+    callback_url: str = ""
+    pipeline: dict[str, Any] = field(default_factory=dict)
+    on_behalf_of: str = ""
+    previous: str = ""
+
+    def facts(self, region: Region | None) -> dict[str, Any]:
+        """Return what rules read under `ticket.`."""
+        return {
+            "amount": self.amount,
+            "priority": self.priority,
+            "domain": self.domain or None,
+            "region": region.slug if region else None,
+            "impact": self.impact or None,
+            "financial_impact": self.financial_impact,
+            "compliance": self.compliance,
+            "novel_pattern": self.novel_pattern,
+            "labels": list(self.labels),
+            "preset": self.preset or None,
+            "requester": self.on_behalf_of or None,
+        }
+
+    def ai_facts(self) -> dict[str, Any]:
+        """Return what rules read under `ai.`."""
+        return {name: self.ai.get(name) for name in ("prediction", "confidence", "model")}

@@ -1,0 +1,372 @@
+"""Open tickets, put changed content to a new round, stop them, undo them."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Max
+
+from approvals.errors import (
+    AlreadyDecided,
+    Invalid,
+    NotVisible,
+    ReferenceTaken,
+    RegionNotYours,
+    WrongState,
+)
+from approvals.models import AccessKey, Decision, User
+from approvals.services import decisions
+from audit.clock import db_now
+from audit.ids import new_id
+from reviews import lifecycle, ranking, sla
+from reviews.events import Story
+from reviews.models import Checkpoint, Queue, Region, Ticket
+from reviews.services import conclusions
+from reviews.services.asking import Asking, ask, choose_queue, own_work_of
+from reviews.services.requests import TicketRequest
+from reviews.services.turns import Turn, people_within, turn_at, writing
+
+_EFFECT = {"allow": "allow", "deny": "deny"}
+
+
+def open_ticket(
+    *, requester: User, key: AccessKey | None, request: TicketRequest, ticket_id: UUID | None = None
+) -> Ticket:
+    """Open a ticket: the rules say pass, refuse or ask; the question is frozen; all is told.
+
+    One transaction; the caller may already be inside one.
+
+    :raises Refusal: Invalid, SchemaMismatch, ReferenceTaken, RegionNotYours.
+    """
+    checkpoint = _checkpoint(request.checkpoint)
+    region = _region(request.region, requester)
+    with writing():
+        if request.reference and Ticket.objects.filter(
+            access_key=key, requester=requester, reference=request.reference
+        ).exists():
+            raise ReferenceTaken
+        now = db_now()
+        asking = ask(checkpoint=checkpoint, request=request, region=region, now=now)
+        queue = choose_queue(checkpoint=checkpoint, region=region)
+        excluded, beneficiary = own_work_of(
+            requester=requester, key=key, on_behalf_of=request.on_behalf_of
+        )
+        story = Story(now=now, actor=requester)
+        opened = story.add("ticket.opened", data={"checkpoint": checkpoint.slug, "rule": asking.rule})
+        ticket = Ticket(
+            id=ticket_id or new_id(),
+            ref=_next_ref(),
+            checkpoint=checkpoint,
+            queue=queue,
+            region=region,
+            requester=requester,
+            access_key=key,
+            beneficiary=beneficiary,
+            previous=_previous(request.previous, requester),
+            created_at=now,
+            last_event_id=opened.id,
+        )
+        _write_content(ticket, request, asking)
+        _write_clock(ticket, request, asking, now)
+        _write_rank(ticket, queue)
+        ticket.decision = _put(ticket, request, asking, excluded, now=now, event=opened.id)
+        turn = Turn(ticket, ticket.decision, now, story)
+        conclusions.plan(turn)
+        ticket.save(force_insert=True)
+        turn.touched.clear()
+        _pass_or_refuse(turn, asking)
+        turn.end()
+    return ticket
+
+
+def resubmit_ticket(
+    *, ticket_id: UUID, requester: User, key: AccessKey | None, proposal: dict[str, Any],
+    changes: dict[str, Any] | None = None, version: int | None = None,
+) -> Ticket:
+    """Put changed content to a new round. Earlier votes do not count for it; the rules run anew.
+
+    :raises Refusal: AlreadyDecided once final, TicketChanged, Invalid, SchemaMismatch.
+    """
+    with turn_at(ticket_id=ticket_id, actor=requester) as turn:
+        ticket, now = turn.ticket, turn.now
+        if ticket.status not in (Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES):
+            raise AlreadyDecided
+        if version is not None and version != ticket.version:
+            from approvals.errors import TicketChanged
+
+            raise TicketChanged
+        request = replace(_request_of(ticket), proposal=proposal, **(changes or {}))
+        asking = ask(
+            checkpoint=ticket.checkpoint, request=request, region=ticket.region, now=now
+        )
+        excluded, _ = own_work_of(
+            requester=ticket.requester,
+            key=ticket.access_key,
+            on_behalf_of=ticket.on_behalf_of,
+            editors=() if requester.is_machine else (requester,),
+        )
+        excluded = {**dict(turn.decision.exclusions.values_list("user_id", "why")), **excluded}
+        told = turn.story.add(
+            "ticket.resubmitted",
+            data={"round": ticket.round + 1, "rule": asking.rule},
+        )
+        if turn.decision.settled_at is not None and ticket.status == Ticket.Status.PENDING:
+            decisions.reopen(decision=turn.decision)
+        decisions.close(decision=turn.decision, now=now)
+        decisions.keep(decision=turn.decision, told_by=told)
+        conclusions.free(turn)
+        ticket.round += 1
+        ticket.version += 1
+        _write_content(ticket, request, asking)
+        _write_clock(ticket, request, asking, now)
+        _write_rank(ticket, ticket.queue)
+        turn.decision = _put(ticket, request, asking, excluded, now=now, event=told.id)
+        turn.decision_touched = False
+        if ticket.status != Ticket.Status.PENDING:
+            lifecycle.check(ticket.status, Ticket.Status.PENDING)
+        turn.change(**{name: getattr(ticket, name) for name in _CONTENT})
+        turn.change(status=Ticket.Status.PENDING, decision=turn.decision)
+        conclusions.plan(turn)
+        _pass_or_refuse(turn, asking)
+    return turn.ticket
+
+
+def cancel_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
+    """Stop a ticket nobody needs an answer to any more. Cancelling twice changes nothing.
+
+    :raises Refusal: AlreadyDecided once it is final.
+    """
+    with turn_at(ticket_id=ticket_id, actor=by) as turn:
+        ticket = turn.ticket
+        if ticket.status == Ticket.Status.CANCELLED:
+            return ticket
+        if ticket.status not in (Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES):
+            raise AlreadyDecided
+        lifecycle.check(ticket.status, Ticket.Status.CANCELLED)
+        if ticket.status == Ticket.Status.PENDING and turn.decision.settled_at is not None:
+            decisions.reopen(decision=turn.decision)
+        decisions.close(decision=turn.decision, now=turn.now)
+        turn.decision_touched = True
+        turn.change(status=Ticket.Status.CANCELLED, closed_at=turn.now)
+        turn.story.add("ticket.cancelled", reason=reason, data={"status": "cancelled"})
+        conclusions.free(turn)
+        conclusions.plan(turn)
+    return ticket
+
+
+def revoke_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
+    """Undo a final decision inside its revocation window, unless it was already executed.
+
+    :raises Refusal: WrongState, AlreadyConsumed, NotAllowed, MachineCannotVote.
+    """
+    with turn_at(ticket_id=ticket_id, actor=by) as turn:
+        ticket = turn.ticket
+        if ticket.status not in lifecycle.REVOCABLE:
+            raise WrongState(f"A ticket that is {ticket.status} cannot be revoked.")
+        decisions.revoke(decision=turn.decision, by=by, now=turn.now)
+        turn.decision_touched = True
+        turn.change(status=Ticket.Status.REVOKED)
+        turn.story.add(
+            "ticket.revoked",
+            reason=reason,
+            data={"status": "revoked", "digest": turn.decision.digest},
+        )
+    return ticket
+
+
+_CONTENT = (
+    *("title", "summary", "proposal", "ai", "priority", "risk", "amount", "rule", "round"),
+    *("version", "due_at", "due_soon_at", "expires_at", "breached_at", "escalation_steps"),
+    *("rank_base", "rank_young", "asked", "preset", "labels", "impact", "financial_impact"),
+)
+
+
+def _checkpoint(slug: str) -> Checkpoint:
+    found = (
+        Checkpoint.objects.select_related("question")
+        .prefetch_related("question__stages", "rules__question__stages")
+        .filter(slug=slug, active=True)
+        .first()
+    )
+    if found is None:
+        message = f"There is no checkpoint `{slug}`; GET /api/v1/checkpoints lists them."
+        raise Invalid(errors=[{"pointer": "/checkpoint", "message": message}])
+    return found
+
+
+def _region(name: str, requester: User) -> Region | None:
+    if not name:
+        return None
+    region = Region.objects.filter(slug__iexact=name).first() or (
+        Region.objects.filter(name__iexact=name).first()
+    )
+    if region is None:
+        message = f"There is no region `{name}`."
+        raise Invalid(errors=[{"pointer": "/region", "message": message}])
+    if not requester.is_machine and not region.people.filter(pk=requester.pk).exists():
+        raise RegionNotYours
+    return region
+
+
+def _previous(identifier: str, requester: User) -> Ticket | None:
+    if not identifier:
+        return None
+    from reviews.services.lookup import find_ticket
+
+    try:
+        return find_ticket(identifier, user=requester)
+    except NotVisible:
+        message = f"There is no ticket `{identifier}` of yours."
+        raise Invalid(errors=[{"pointer": "/previous", "message": message}]) from None
+
+
+def _write_content(ticket: Ticket, request: TicketRequest, asking: Asking) -> None:
+    ticket.title = request.title
+    ticket.summary = request.summary or request.title
+    ticket.proposal = request.proposal
+    ticket.reference = request.reference
+    ticket.on_behalf_of = request.on_behalf_of
+    ticket.ai = request.ai
+    ticket.priority = asking.priority
+    ticket.risk = asking.risk
+    ticket.domain = request.domain
+    ticket.impact = request.impact
+    ticket.amount = request.amount
+    ticket.financial_impact = request.financial_impact
+    ticket.compliance = request.compliance
+    ticket.novel_pattern = request.novel_pattern
+    ticket.labels = list(request.labels)
+    ticket.preset = request.preset
+    ticket.asked = {"question": request.question, "response_schema": request.response_schema}
+    ticket.interaction = request.interaction
+    ticket.pipeline = request.pipeline
+    ticket.callback_url = request.callback_url
+    ticket.rule = asking.rule
+
+
+def _request_of(ticket: Ticket) -> TicketRequest:
+    """Return what the ticket was opened with, to be put again with other content."""
+    return TicketRequest(
+        checkpoint=ticket.checkpoint.slug,
+        title=ticket.title,
+        summary=ticket.summary,
+        proposal=ticket.proposal,
+        reference=ticket.reference,
+        ai=ticket.ai,
+        priority=ticket.priority,
+        domain=ticket.domain,
+        impact=ticket.impact,
+        amount=ticket.amount,
+        financial_impact=ticket.financial_impact,
+        compliance=ticket.compliance,
+        novel_pattern=ticket.novel_pattern,
+        labels=tuple(ticket.labels),
+        preset=ticket.preset,
+        question=ticket.asked.get("question") or {},
+        response_schema=ticket.asked.get("response_schema"),
+        interaction=ticket.interaction,
+        callback_url=ticket.callback_url,
+        pipeline=ticket.pipeline,
+        on_behalf_of=ticket.on_behalf_of,
+    )
+
+
+def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: datetime) -> None:
+    requested = request.expires_at
+    if request.timeout_seconds is not None:
+        requested = now + timedelta(seconds=request.timeout_seconds)
+    field = "/expires_at" if request.timeout_seconds is None else "/timeout_seconds"
+    clock = sla.deadlines(
+        priority=asking.priority, timing=asking.question.timing, created_at=now
+    )
+    if requested is not None:
+        if requested <= now:
+            raise Invalid(errors=[{"pointer": field, "message": "This lies in the past."}])
+        if requested > clock.expires_at:
+            latest = clock.expires_at.isoformat(timespec="seconds")
+            message = f"A requester may only bring the end forward; the latest is {latest}."
+            raise Invalid(errors=[{"pointer": field, "message": message}])
+        clock = sla.deadlines(
+            priority=asking.priority,
+            timing=asking.question.timing,
+            created_at=now,
+            requested_expires_at=requested,
+        )
+    ticket.due_at = clock.due_at
+    ticket.due_soon_at = clock.due_soon_at
+    ticket.expires_at = clock.expires_at
+    ticket.breached_at = None
+    ticket.escalation_steps = [[at.isoformat(), role] for at, role in clock.escalations]
+
+
+def _write_rank(ticket: Ticket, queue: Queue) -> None:
+    ticket.rank_base, ticket.rank_young = ranking.constants(
+        impact=ticket.financial_impact,
+        amount=ticket.amount,
+        impact_scale=queue.impact_scale,
+        confidence=ticket.ai.get("confidence"),
+        compliance=ticket.compliance,
+        created_at=ticket.created_at,
+        weights=ranking.Weights(**queue.weights),
+    )
+
+
+def _put(
+    ticket: Ticket,
+    request: TicketRequest,
+    asking: Asking,
+    excluded: dict[int, str],
+    *,
+    now: datetime,
+    event: UUID,
+) -> Decision:
+    return decisions.open_decision(
+        subject=ticket.pk,
+        round=ticket.round,
+        version=ticket.version,
+        policy=asking.policy,
+        question=asking.question,
+        rule=asking.rule,
+        proposal=request.proposal,
+        amount=request.amount,
+        excluded=excluded,
+        within=people_within(ticket),
+        system=system_now(),
+        now=now,
+        last_event=event,
+    )
+
+
+def system_now() -> dict[str, Any]:
+    """Return the switches and the release a decision is made under."""
+    return {
+        "release": settings.HITL_RELEASE,
+        "human_in_the_loop": settings.ENABLE_HUMAN_IN_THE_LOOP,
+        "flags": dict(settings.HITL_FLAGS),
+        "stubs": settings.USE_STUBS,
+    }
+
+
+def _pass_or_refuse(turn: Turn, asking: Asking) -> None:
+    if asking.then == "ask":
+        return
+    decisions.settle_by_rule(
+        decision=turn.decision,
+        effect=asking.then,
+        by=asking.by,
+        now=turn.now,
+        reason=str((asking.rule or {}).get("why", "")),
+    )
+    conclusions.finish(turn)
+
+
+def _next_ref() -> int:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval('reviews_ticket_ref_seq')")
+            return int(cursor.fetchone()[0])
+    # Under SQLite's single write lock, which this transaction already holds.
+    return (Ticket.objects.aggregate(last=Max("ref"))["last"] or 1000) + 1

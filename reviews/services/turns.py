@@ -1,0 +1,107 @@
+"""One person's turn at one ticket: lock, re-read, conclude what is due, act, tell."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+
+from approvals.errors import Busy, NotVisible
+from approvals.models import Decision, User
+from approvals.services import decisions
+from audit.clock import db_now
+from reviews.events import Story
+from reviews.models import Ticket
+
+# PostgreSQL: lock not available, deadlock detected.
+_BUSY = {"55P03", "40P01"}
+
+
+@dataclass
+class Turn:
+    """A locked ticket with its decision, the present instant and the story so far."""
+
+    ticket: Ticket
+    decision: Decision
+    now: datetime
+    story: Story
+    touched: set[str] = field(default_factory=set)
+    decision_touched: bool = False
+
+    def change(self, **values: object) -> None:
+        """Set columns of the ticket; they are saved, once, when the turn ends."""
+        for name, value in values.items():
+            setattr(self.ticket, name, value)
+        self.touched |= values.keys()
+
+    def people_within(self) -> list[int] | None:
+        """Return the ids of the people whose region this is, or None where it has no region."""
+        return people_within(self.ticket)
+
+    def end(self) -> None:
+        """Save what changed and write the story; the last act of the transaction."""
+        if self.story.drafts:
+            last = self.story.drafts[-1]
+            if self.decision_touched:
+                decisions.keep(decision=self.decision, told_by=last)
+            if self.touched:
+                self.ticket.last_event_id = last.id
+                self.touched.add("last_event")
+        if self.touched:
+            self.ticket.save(update_fields=self.touched)
+        self.story.tell(self.ticket)
+
+
+def people_within(ticket: Ticket) -> list[int] | None:
+    """Return the ids of the people of the ticket's region, or None where it has none."""
+    if ticket.region_id is None:
+        return None
+    return list(User.objects.filter(regions=ticket.region_id).values_list("pk", flat=True))
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Run one transaction; a lock that is not granted in time becomes `Busy`.
+
+    Inside another it joins that one: a refusal undoes the whole.
+
+    :raises Busy: when somebody else holds the row too long.
+    """
+    try:
+        with transaction.atomic(savepoint=False):
+            yield
+    except OperationalError as problem:
+        state = getattr(problem.__cause__, "sqlstate", None)
+        if state in _BUSY or "database is locked" in str(problem):
+            raise Busy from problem
+        raise
+
+
+def take_turn(*, ticket: Ticket, now: datetime, actor: User | None) -> Turn:
+    """Return a turn at a ticket that is already locked; its decision is read anew."""
+    decision = Decision.objects.get(pk=ticket.decision_id)
+    ticket.decision = decision
+    return Turn(ticket, decision, now, Story(now=now, actor=actor))
+
+
+@contextmanager
+def turn_at(*, ticket_id: UUID, actor: User | None) -> Iterator[Turn]:
+    """Lock a ticket, conclude whatever is due on it, and let the caller act.
+
+    Everything the caller does is one transaction with what was due, and is told at its end.
+
+    :raises Refusal: NotVisible, Busy.
+    """
+    from reviews.services.conclusions import conclude  # conclusions are made of turns
+
+    with writing():
+        try:
+            ticket = Ticket.objects.locked().get(pk=ticket_id)
+        except Ticket.DoesNotExist:
+            raise NotVisible from None
+        turn = take_turn(ticket=ticket, now=db_now(), actor=actor)
+        conclude(turn)
+        yield turn
+        turn.end()

@@ -1,0 +1,111 @@
+"""The one way in for a vote, from whichever door it comes."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from approvals.errors import AlreadyDecided, MachineCannotVote, TicketChanged, VersionRequired
+from approvals.models import User, Vote
+from approvals.quorum import Tally
+from approvals.services import decisions
+from audit.context import origin
+from reviews.models import Ticket
+from reviews.services import conclusions
+from reviews.services.asking import check_proposal
+from reviews.services.turns import turn_at
+
+
+@dataclass(frozen=True, slots=True)
+class VoteAnswer:
+    """What became of a vote: the ticket as it now stands, and whether anything changed."""
+
+    ticket: Ticket
+    vote: Vote
+    tally: Tally
+    replayed: bool
+
+
+def cast_vote(
+    *,
+    ticket_id: UUID,
+    voter: User,
+    choice: str,
+    version: int | None,
+    reason: str = "",
+    response: Any = None,
+    amendments: Any = None,
+) -> VoteAnswer:
+    """Take one person's vote on the version they saw; a completed quorum settles the ticket.
+
+    :raises Refusal: see `approvals.services.decisions.cast_vote`; also VersionRequired,
+        TicketChanged, Busy.
+    """
+    if voter.is_machine:
+        raise MachineCannotVote
+    if version is None:
+        raise VersionRequired
+    with turn_at(ticket_id=ticket_id, actor=voter) as turn:
+        ticket, decision = turn.ticket, turn.decision
+        if version != ticket.version:
+            raise TicketChanged(version=ticket.version)
+        waiting = ticket.status == Ticket.Status.PENDING
+        was_settled = decision.settled_at is not None
+        answer = decisions.cast_vote(
+            decision=decision,
+            voter=voter,
+            choice=choice,
+            reason=reason,
+            response=response,
+            amendments=amendments,
+            version=version,
+            channel=origin().channel,
+            now=turn.now,
+            within=turn.people_within(),
+            check_content=lambda content: check_proposal(ticket.checkpoint, content),
+        )
+        if answer.replayed:
+            return VoteAnswer(ticket, answer.vote, answer.tally, replayed=True)
+        if not waiting or was_settled:
+            raise AlreadyDecided
+        turn.story.add(
+            "ticket.vote_cast",
+            reason=reason,
+            data={
+                "vote": str(answer.vote.pk),
+                "choice": choice,
+                "version": version,
+                "digest": decision.digest,
+            },
+            personal={"response": answer.vote.response, "amendments": answer.vote.amendments},
+        )
+        if answer.tally.winner is not None:
+            turn.decision_touched = True
+            if decision.final_at is not None and decision.final_at <= turn.now:
+                conclusions.finish(turn)
+            else:
+                turn.story.add(
+                    "ticket.settled",
+                    data={"outcome": decision.outcome, "digest": decision.digest},
+                )
+                conclusions.plan(turn)
+        elif not answer.tally.can_settle:
+            conclusions.escalate_undecidable(turn)
+    return VoteAnswer(ticket, answer.vote, answer.tally, replayed=False)
+
+
+def withdraw_vote(*, ticket_id: UUID, voter: User) -> Ticket:
+    """Take one's own vote back: while undecided, or during the hold (`take back`).
+
+    :raises Refusal: WrongState without a vote, AlreadyDecided once final.
+    """
+    with turn_at(ticket_id=ticket_id, actor=voter) as turn:
+        if turn.ticket.status != Ticket.Status.PENDING:
+            raise AlreadyDecided("The decision is final; it can only be revoked.")
+        was_settled = turn.decision.settled_at is not None
+        vote = decisions.withdraw_vote(decision=turn.decision, voter=voter, now=turn.now)
+        turn.decision_touched = was_settled
+        turn.story.add(
+            "ticket.vote_withdrawn", data={"vote": str(vote.pk), "choice": vote.choice}
+        )
+        conclusions.plan(turn)
+    return turn.ticket
