@@ -1,7 +1,6 @@
 """What machines ask of the service: is it up, is it ready, its figures, its public keys."""
 
 import hmac
-from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +11,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 
-from audit.signing import SigningKey
+from audit.keys import signing_key
 from hitl_project import celery, embedded
 
 # A scheduler that ticks every second and was not seen for this long is dead or hopelessly late.
@@ -114,12 +113,6 @@ def _may_read_metrics(request: HttpRequest) -> bool:
         given = request.headers.get("Authorization", "")
         return hmac.compare_digest(given.encode(), wanted.encode())
     return request.META.get("REMOTE_ADDR", "") in {"127.0.0.1", "::1"}
-
-
-@cache
-def signing_key() -> SigningKey:
-    """Return the key receipts and seals are signed with, read once."""
-    return SigningKey.from_pem(settings.HITL_SIGNING_KEY.encode())
 
 
 @require_safe

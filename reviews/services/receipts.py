@@ -3,12 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from approvals.errors import WrongState
-from approvals.models import AccessKey, Receipt
-from approvals.receipts import receipt_claims
-from approvals.services import receipts
 from django.conf import settings
 
+from approvals.errors import WrongState
+from approvals.models import AccessKey, Receipt
+from approvals.receipts import RECEIPT_TYPE, receipt_claims
+from approvals.services import receipts
+from audit.keys import signing_key
 from reviews.models import Ticket
 from reviews.representation import ticket_allowed
 from reviews.services.turns import turn_at
@@ -49,6 +50,14 @@ def receipt_of(ticket: Ticket) -> dict[str, Any]:
     )
 
 
+def signed_receipt(ticket: Ticket) -> str:
+    """Return a ticket's receipt as a signed token (EdDSA); the same decision gives the same one.
+
+    :raises WrongState: while nothing is final, and for a decision that was revoked.
+    """
+    return signing_key().jwt(receipt_of(ticket), typ=RECEIPT_TYPE)
+
+
 def consume_receipt(*, ticket_id: UUID, key: AccessKey, nonce: str, digest: str) -> Receipt:
     """Stamp a receipt before its action is executed. Only the first stamp succeeds.
 
@@ -82,5 +91,3 @@ def record_result(
         if receipt.recorded_at == turn.now:
             turn.story.add("ticket.result_recorded", data={"result": result})
     return receipt
-
-
