@@ -15,9 +15,7 @@ def triggers_stand(databases: list[str] | None = None, **_: Any) -> list[CheckMe
     found: list[CheckMessage] = []
     for alias in databases or []:
         connection = connections[alias]
-        tables = set(connection.introspection.table_names())
-        wanted = {t.installed_name for t in triggers.declared() if t.table in tables}
-        if wanted != triggers.installed(connection):
+        if triggers.wanted(connection).keys() != triggers.installed(connection):
             found.append(
                 Error(
                     f"The triggers in database '{alias}' are not the declared ones.",

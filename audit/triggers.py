@@ -93,6 +93,16 @@ def declared() -> list[Trigger]:
     return found
 
 
+def wanted(connection: BaseDatabaseWrapper) -> dict[str, Trigger]:
+    """Return the declared triggers this database can hold, by their installed names."""
+    tables = set(connection.introspection.table_names())
+    return {
+        trigger.installed_name: trigger
+        for trigger in declared()
+        if trigger.table in tables and trigger.statements(connection.vendor)
+    }
+
+
 def installed(connection: BaseDatabaseWrapper) -> set[str]:
     """Return the names of our triggers that stand in the database."""
     if connection.vendor == "sqlite":
@@ -121,17 +131,15 @@ def drop_all(*, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
 def install_all(*, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """Bring the database's triggers to exactly what is declared."""
     connection = connections[using]
-    tables = set(connection.introspection.table_names())
-    wanted = {t.installed_name: t for t in declared() if t.table in tables}
-    standing = installed(connection)
+    due, standing = wanted(connection), installed(connection)
     with connection.cursor() as cursor:
-        for name in standing - wanted.keys():
+        for name in standing - due.keys():
             if connection.vendor == "sqlite":
                 cursor.execute(f"DROP TRIGGER {name}")
             else:
                 cursor.execute(f"DROP FUNCTION {name}() CASCADE")
-        for name in wanted.keys() - standing:
-            for statement in wanted[name].statements(connection.vendor):
+        for name in due.keys() - standing:
+            for statement in due[name].statements(connection.vendor):
                 cursor.execute(statement)
 
 

@@ -10,6 +10,10 @@ from simple_history.models import HistoricalRecords
 from audit.ids import new_id
 
 
+def one() -> int:
+    return 1
+
+
 class ApprovalPolicy(models.Model):
     """One published version of a question. The row never changes; an edit is a new version."""
 
@@ -48,7 +52,7 @@ class PolicyStage(models.Model):
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=80)
     needs: Any = models.JSONField(help_text="All of these: a role and how many of its people.")
-    rejections: Any = models.JSONField(default=1)
+    rejections: Any = models.JSONField(default=one)
     ladder: Any = models.JSONField(default=list)
 
     class Meta:

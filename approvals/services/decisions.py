@@ -29,6 +29,7 @@ from approvals.models import ApprovalPolicy, Decision, Exclusion, Receipt, User,
 from approvals.permissions import Holder
 from approvals.question import Option, Question, parse_question, render_question, resolve
 from approvals.quorum import Cast, Tally, decide
+from approvals.walks import Seated
 from audit.canonical import canonical_bytes, digest_of, sha256_hex
 from audit.services import Draft
 
@@ -118,7 +119,7 @@ class Poll:
         if with_remaining:
             voted = {vote.principal_id for vote in self.votes}
             remaining = [
-                holder.seats
+                Seated(holder.seats, holder.names)
                 for holder in permissions.everybody_seated(
                     policy_id=self.decision.policy_id
                 ).values()
@@ -173,9 +174,10 @@ def open_decision(
     def eligible(stage: int, need: int) -> int:
         if not everybody:
             everybody.update(permissions.everybody_seated(policy_id=policy.pk))
-        role = question.stages[stage].needs[need].role
+        asked = question.stages[stage].needs[need]
         return sum(
-            (stage, role) in holder.seats
+            (stage, asked.role) in holder.seats
+            and (not asked.people or not holder.names.isdisjoint(asked.people))
             and user_id not in excluded
             and (within is None or user_id in within)
             for user_id, holder in everybody.items()

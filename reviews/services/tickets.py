@@ -15,6 +15,7 @@ from approvals.errors import (
     NotVisible,
     ReferenceTaken,
     RegionNotYours,
+    TicketChanged,
     WrongState,
 )
 from approvals.models import AccessKey, Decision, User
@@ -28,9 +29,6 @@ from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
 from reviews.services.requests import TicketRequest
 from reviews.services.turns import Turn, people_within, turn_at, writing
-
-_EFFECT = {"allow": "allow", "deny": "deny"}
-
 
 def open_ticket(
     *, requester: User, key: AccessKey | None, request: TicketRequest, ticket_id: UUID | None = None
@@ -95,9 +93,7 @@ def resubmit_ticket(
         if ticket.status not in (Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES):
             raise AlreadyDecided
         if version is not None and version != ticket.version:
-            from approvals.errors import TicketChanged
-
-            raise TicketChanged
+            raise TicketChanged(version=ticket.version)
         request = replace(_request_of(ticket), proposal=proposal, **(changes or {}))
         asking = ask(
             checkpoint=ticket.checkpoint, request=request, region=ticket.region, now=now
