@@ -7,4 +7,8 @@ class WiringConfig(AppConfig):
 
     def ready(self) -> None:
         # Every process that may send a task needs the application that knows the broker.
-        from hitl_project import celery  # noqa: F401
+        from django_structlog.signals import bind_extra_request_metadata
+
+        from hitl_project import celery, logs  # noqa: F401
+
+        bind_extra_request_metadata.connect(logs.name_request)

@@ -88,11 +88,16 @@ def start_threads() -> None:
         thread.start()
 
 
-def stop_threads(within: float) -> bool:
-    """Stop them; return whether all ended within so many seconds."""
-    deadline = time.monotonic() + within
+def halt_threads() -> None:
+    """Ask them to end, without waiting for it; harmless to repeat."""
     for thread in reversed(threads):
         thread.stop()
+
+
+def stop_threads(within: float) -> bool:
+    """Stop them; return whether all ended within so many seconds."""
+    halt_threads()
+    deadline = time.monotonic() + within
     ended = [thread.ended(max(0.0, deadline - time.monotonic())) for thread in threads]
     threads.clear()
     return all(ended)

@@ -30,6 +30,10 @@ class Line(structlog.stdlib.ProcessorFormatter):
         return redacted(super().format(record))
 
 
+# Local variables hold passwords and proposals; a traceback says where, not what.
+WITHOUT_LOCALS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -42,11 +46,15 @@ def line(style: Literal["json", "console"]) -> logging.Formatter:
     """Return the formatter for every line: one JSON object, or text for a person."""
     if style == "json":
         last: list[Any] = [
-            structlog.processors.dict_tracebacks,
+            WITHOUT_LOCALS,
             structlog.processors.JSONRenderer(),
         ]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=False)]
+        last = [
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     return Line(
         foreign_pre_chain=SHARED,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
@@ -64,3 +72,8 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+
+
+def name_request(request: Any, **_: Any) -> None:
+    """Let every line of a request bear the id that its answer carries."""
+    structlog.contextvars.bind_contextvars(request_id=request.request_id)

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 OURS = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -22,26 +23,26 @@ class ContentSecurityPolicy:
     async_capable = sync_capable = True
 
     def __init__(
-        self, get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+        self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
     ) -> None:
         self.get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if iscoroutinefunction(self):
             return self._later(request)
         response = self.get_response(request)
-        assert isinstance(response, HttpResponse)
+        assert isinstance(response, HttpResponseBase)
         return self._add(request, response)
 
-    async def _later(self, request: HttpRequest) -> HttpResponse:
+    async def _later(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        assert not isinstance(response, HttpResponse)
+        assert not isinstance(response, HttpResponseBase)
         return self._add(request, await response)
 
     @staticmethod
-    def _add(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    def _add(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         on_unfold = request.path.startswith("/admin/")
         strict = getattr(request, "strict_policy", False) or not on_unfold
         response.headers.setdefault("Content-Security-Policy", OURS if strict else UNFOLD)

@@ -171,7 +171,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "hitl_project.api.problem_handler",
-    "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -191,7 +190,7 @@ SPECTACULAR_SETTINGS = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
 # --- Worker and scheduler -----------------------------------------------------------------------
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 # The memory transport sleeps between looks; 50 ms keep the way to a channel short. A prefetch of 0
 # means "no limit", without which a nudge waits for the next tick of the transport.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
@@ -349,7 +348,9 @@ LOGGING: dict[str, Any] = {
         "django.server": {"propagate": True},
         # Each request is logged once, by django_structlog, with a request id and redacted.
         "uvicorn.access": {"handlers": [], "propagate": False},
+        "django.request": {"level": "CRITICAL"},
         "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

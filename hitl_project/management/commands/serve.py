@@ -4,7 +4,9 @@ import logging
 import os
 import signal
 import socket
+import threading
 from argparse import ArgumentParser
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -16,9 +18,32 @@ from hitl_project import embedded
 from hitl_project.env import stop
 from hitl_project.probes import pending_migrations
 
-# Stopping takes at most 5 seconds: so long may open requests, then running tasks, go on.
+# How long after the signal open requests may go on, then running tasks; after the last of these
+# the process ends whatever still hangs.
 REQUESTS_MAY_TAKE = 1
 TASKS_MAY_TAKE = 3.0
+AT_MOST = 4.5
+
+
+class Server(uvicorn.Server):
+    """A server that tells worker and scheduler of a signal at once, and ends in time for sure."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            embedded.halt_threads()
+            last = threading.Timer(AT_MOST, end_now)
+            last.daemon = True
+            last.start()
+        super().handle_exit(sig, frame)
+
+
+def end_now() -> None:
+    """End the process although something hangs in a call to the outside.
+
+    What was unfinished is a row in the database and is taken up again at the next start.
+    """
+    logging.shutdown()
+    os._exit(0)
 
 
 class Command(BaseCommand):
@@ -44,11 +69,22 @@ class Command(BaseCommand):
             settings.BASE_URL = address
             settings.CSRF_TRUSTED_ORIGINS = [address]
 
-        # Servers end by raising the signal again, as if it came late. By then all is done.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # From here on SIGTERM means what Ctrl+C means, also while the application is loading.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._serve(listener, address)
+        except KeyboardInterrupt:
+            pass  # servers raise the signal they caught again when all is done
+        for late in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(late, signal.SIG_IGN)
+        if not embedded.stop_threads(TASKS_MAY_TAKE):
+            end_now()
+        held.close()
+
+    def _serve(self, listener: socket.socket, address: str) -> None:
         from hitl_project.asgi import application
 
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 application,
                 log_config=None,
@@ -62,18 +98,7 @@ class Command(BaseCommand):
         embedded.start_threads()
         self.stdout.write(f"Serving {address} (stop with Ctrl+C)")
         self.stdout.flush()
-        try:
-            server.run(sockets=[listener])
-        except KeyboardInterrupt:
-            pass
-        finally:
-            ended = embedded.stop_threads(TASKS_MAY_TAKE)
-            held.close()
-        if not ended:
-            # A task hangs in a call to the outside. Its row is still unfinished in the database
-            # and is taken up again at the next start; waiting here would only delay that.
-            logging.shutdown()
-            os._exit(0)
+        server.run(sockets=[listener])
 
     @staticmethod
     def _refuse_pending_migrations() -> None:
