@@ -86,6 +86,10 @@ def compile_expression(when: str, key: SchemaKey) -> Expression:
 
     :raises RuleInvalid: when it may not be written like this.
     """
+    if not isinstance(when, str) or not when.strip():
+        raise RuleInvalid("A rule needs a condition; `true` always holds.")
+    if len(when) > LONGEST:
+        raise RuleInvalid(f"A condition has at most {LONGEST} characters.")
     found = _compiled(when, key)
     if isinstance(found, RuleInvalid):
         raise RuleInvalid(*(error["message"] for error in found.errors))
@@ -102,10 +106,6 @@ def _compiled(when: str, key: SchemaKey) -> Expression | RuleInvalid:
 
 
 def _parse(when: str, context: Any) -> Any:
-    if not isinstance(when, str) or not when.strip():
-        raise RuleInvalid("A rule needs a condition; `true` always holds.")
-    if len(when) > LONGEST:
-        raise RuleInvalid(f"A condition has at most {LONGEST} characters.")
     if "\\" in when or not when.replace("\n", " ").replace("\t", " ").isprintable():
         raise RuleInvalid("A condition contains no backslash and no invisible characters.")
     parser = rule_engine.Rule.parser
