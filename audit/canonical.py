@@ -105,7 +105,7 @@ def _text_problem(text: str) -> str | None:
     return None
 
 
-def _number_problem(number: float) -> str | None:
+def _number_problem(number: int | float) -> str | None:
     if isinstance(number, float) and not math.isfinite(number):
         return "A number must be finite."
     if not -LARGEST_NUMBER <= number <= LARGEST_NUMBER:

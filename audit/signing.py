@@ -140,7 +140,7 @@ def signature_holds(jwk: Mapping[str, Any], signature: bytes, data: bytes) -> bo
 
 
 def verify_jwt(
-    token: str,
+    token: object,
     jwks: Sequence[Mapping[str, Any]],
     *,
     now: datetime,

@@ -81,7 +81,7 @@ class SchemaKey:
         return isinstance(other, SchemaKey) and self.digest == other.digest
 
 
-def compile_expression(when: str, key: SchemaKey) -> Expression:
+def compile_expression(when: object, key: SchemaKey) -> Expression:
     """Return the checked condition, from memory when it was compiled before.
 
     :raises RuleInvalid: when it may not be written like this.

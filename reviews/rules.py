@@ -58,7 +58,7 @@ class Verdict:
     shadow: tuple[Rule, ...] = ()
 
 
-def check_rule(when: str, schema: Mapping[str, Any]) -> None:
+def check_rule(when: object, schema: Mapping[str, Any]) -> None:
     """Refuse a condition that could fail, surprise or take long on proposals of this schema.
 
     :raises RuleInvalid: with all its ``errors``.
