@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,11 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_project.settings")
+
+# Static files are read in one piece in a thread; they are small and it was measured harmless.
+warnings.filterwarnings(
+    "ignore", "StreamingHttpResponse must consume", module="django.core.handlers.asgi"
+)
 
 NEEDS_REDIS = (
     "REDIS_URL is not set: start the one-process mode with `manage.py serve`, "

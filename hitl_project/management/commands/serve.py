@@ -30,7 +30,8 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
-            embedded.halt_threads()
+            # In a thread of its own: the signal may have come while this one held a lock.
+            threading.Thread(target=embedded.halt_threads, daemon=True).start()
             last = threading.Timer(AT_MOST, end_now)
             last.daemon = True
             last.start()
