@@ -27,7 +27,7 @@ NAMESPACES: dict[str, dict[str, Kind]] = {
         "priority": Kind("text"),
         "domain": Kind("text"),
         "region": Kind("text"),
-        "impact": Kind("number"),
+        "impact": Kind("text"),
         "financial_impact": Kind("number"),
         "compliance": Kind("boolean"),
         "novel_pattern": Kind("boolean"),

@@ -167,6 +167,8 @@ def test_the_ready_checkpoints_ask_when_they_should(when, schema, proposal, asks
         ('"urgent" in ticket.labels', {"labels": ["urgent", "x"]}, {}, True),
         ('"urgent" in ticket.labels', {"labels": []}, {}, False),
         ("ticket.novel_pattern", {"novel_pattern": True}, {}, True),
+        ('"customers" in ticket.impact', {"impact": "all customers"}, {}, True),
+        ("ticket.financial_impact >= 0.5", {"financial_impact": 0.5}, {}, True),
         (
             'ai.prediction == "safe" and ai.confidence >= 0.95',
             {},
