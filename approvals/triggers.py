@@ -1,6 +1,6 @@
 """What the database itself refuses about questions, votes and rights."""
 
-from audit.triggers import Trigger, append_only, immutable
+from audit.triggers import Trigger, append_only, changed, immutable
 
 _FROZEN = (
     *("subject", "round", "version", "policy_id", "question", "rule", "content"),
@@ -34,8 +34,7 @@ TRIGGERS = [
         "approvals_decision",
         "UPDATE",
         "a decision changes only together with its audit event",
-        "(" + " OR ".join(f"NEW.{c} IS DISTINCT FROM OLD.{c}" for c in _OUTCOME) + ")"
-        " AND NEW.last_event_id IS NOT DISTINCT FROM OLD.last_event_id",
+        f"({changed(*_OUTCOME)}) AND NEW.last_event_id IS NOT DISTINCT FROM OLD.last_event_id",
     ),
     Trigger("decision_kept", "approvals_decision", "DELETE", "decisions are never deleted"),
     Trigger(

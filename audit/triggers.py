@@ -45,8 +45,12 @@ class Trigger:
 
 def immutable(table: str, *, columns: Sequence[str], name: str, sentence: str) -> Trigger:
     """Refuse an update that changes any of `columns`."""
-    changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
-    return Trigger(name, table, "UPDATE", sentence, changed)
+    return Trigger(name, table, "UPDATE", sentence, changed(*columns))
+
+
+def changed(*columns: str) -> str:
+    """Return SQL that is true when an update changes any of the columns."""
+    return " OR ".join(f'NEW."{name}" IS DISTINCT FROM OLD."{name}"' for name in columns)
 
 
 def append_only(table: str, *, name: str, sentence: str) -> list[Trigger]:

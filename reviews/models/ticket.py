@@ -93,12 +93,11 @@ class Ticket(models.Model):
 
     rank_base = models.FloatField(default=0)
     rank_young = models.FloatField(default=0)
-    skipped_by: Any = models.JSONField(default=nothing)
 
     last_event = models.ForeignKey(AuditEvent, on_delete=models.DO_NOTHING, related_name="+")
 
     objects = TicketQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["skipped_by"])
+    history = HistoricalRecords()
 
     class Meta:
         constraints = [
