@@ -39,19 +39,23 @@ class TicketRequest:
     previous: str = ""
 
     def facts(self, region: Region | None) -> dict[str, Any]:
-        """Return what rules read under `ticket.`."""
+        """Return what rules read under `ticket.`.
+
+        A text nobody gave is empty, so that a rule about it does not match; a number nobody gave
+        is absent, so that a rule about it asks a person.
+        """
         return {
             "amount": self.amount,
             "priority": self.priority,
-            "domain": self.domain or None,
-            "region": region.slug if region else None,
-            "impact": self.impact or None,
+            "domain": self.domain,
+            "region": region.slug if region else "",
+            "impact": self.impact,
             "financial_impact": self.financial_impact,
             "compliance": self.compliance,
             "novel_pattern": self.novel_pattern,
             "labels": list(self.labels),
-            "preset": self.preset or None,
-            "requester": self.on_behalf_of or None,
+            "preset": self.preset,
+            "requester": self.on_behalf_of,
         }
 
     def ai_facts(self) -> dict[str, Any]:
