@@ -1,10 +1,14 @@
 """What every test may ask for."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
+
+from tests import serving
 
 MARKS = ("pure", "db", "real", "browser")
 
@@ -33,3 +37,18 @@ def redis_url() -> Iterator[str]:
         client.flushdb()
         yield url
         client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder whose SQLite database is migrated; copy it, do not change it."""
+    folder = tmp_path_factory.mktemp("migrated")
+    done = serving.manage("migrate", "--verbosity", "0", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def data_folder(migrated_folder: Path, tmp_path: Path) -> Path:
+    """Return a migrated data folder of this test's own."""
+    return shutil.copytree(migrated_folder, tmp_path / "data")
