@@ -1,9 +1,8 @@
 """What people answer beside the choice itself, checked against the option's form."""
 
+import json
 from functools import lru_cache
 from typing import Any
-
-import json
 
 from jsonschema import Draft202012Validator
 

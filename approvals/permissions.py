@@ -44,20 +44,21 @@ JOIN auth_permission a ON a.id = p.permission_id AND a.codename = 'vote_policyst
 JOIN auth_group g ON g.id = p.group_id
 WHERE s.policy_id = %s
 """
+# The text in braces is the constant above, never anything a caller sends.
 _HOLDERS = f"""
 SELECT u.id, u.username, u.is_active, u.kind, x.position, x.name
 FROM approvals_user u
 LEFT JOIN approvals_user_groups m ON m.user_id = u.id
 LEFT JOIN ({_GRANTS}) x ON x.group_id = m.group_id
 WHERE u.id IN (%s)
-"""
+"""  # noqa: S608
 _EVERYBODY = f"""
 SELECT u.id, u.username, u.is_active, u.kind, x.position, x.name
 FROM ({_GRANTS}) x
 JOIN approvals_user_groups m ON m.group_id = x.group_id
 JOIN approvals_user u ON u.id = m.user_id
 WHERE u.kind = 'human' AND u.is_active
-"""
+"""  # noqa: S608
 
 
 def holders(*, policy_id: UUID, user_ids: Iterable[int]) -> dict[int, Holder]:
@@ -76,7 +77,7 @@ def _uuid(value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
 
 
-def _read(query: str, parameters: Sequence[object]) -> dict[int, Holder]:
+def _read(query: str, parameters: Sequence[int | UUID | str]) -> dict[int, Holder]:
     people: dict[int, tuple[str, bool, bool, set[Seat]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
@@ -113,9 +114,8 @@ def grant_override(*, policy: ApprovalPolicy, roles: Iterable[Group]) -> None:
 
 def copy_grants(*, source: ApprovalPolicy, to: ApprovalPolicy) -> None:
     """Give the roles that could override decisions under one version the same on the next."""
-    for role, rights in get_groups_with_perms(source, attach_perms=True).items():
-        if OVERRIDE in rights:
-            assign_perm(OVERRIDE, role, to)
+    for role in _overriding(source):
+        assign_perm(OVERRIDE, role, to)
 
 
 def revoke_votes(*, role: Group, policy_slug: str) -> None:
@@ -129,6 +129,10 @@ def may_override(*, user: "User", policy: ApprovalPolicy) -> bool:
 
     Being a superuser is not such a role.
     """
-    roles = get_groups_with_perms(policy, attach_perms=True)
-    holding = {role.pk for role, rights in roles.items() if OVERRIDE in rights}
+    holding = {role.pk for role in _overriding(policy)}
     return user.is_active and user.groups.filter(pk__in=holding).exists()
+
+
+def _overriding(policy: ApprovalPolicy) -> list[Group]:
+    with_rights: dict[Group, list[str]] = get_groups_with_perms(policy, attach_perms=True)  # type: ignore[assignment]
+    return [role for role, rights in with_rights.items() if OVERRIDE in rights]

@@ -10,7 +10,15 @@ _CAST = (
     *("decision_id", "voter_id", "principal_id", "voter_kind", "choice", "outcome_digest"),
     *("reason", "response", "amendments", "version", "digest", "channel", "cast_at"),
 )
-_OUTCOME = ("outcome", "by", "settled_at", "final_at", "closed_at", "revoked_at", "approved_action_digest")
+_OUTCOME = (
+    "outcome",
+    "by",
+    "settled_at",
+    "final_at",
+    "closed_at",
+    "revoked_at",
+    "approved_action_digest",
+)
 
 TRIGGERS = [
     *append_only(

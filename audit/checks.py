@@ -1,6 +1,7 @@
 """System checks of the audit trail's footing."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -10,7 +11,7 @@ from audit import triggers
 
 
 @register(Tags.database)
-def triggers_stand(databases: list[str] | None = None, **_: Any) -> list[CheckMessage]:
+def triggers_stand(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Report triggers that are declared but missing, or stand without being declared."""
     found: list[CheckMessage] = []
     for alias in databases or []:
@@ -27,7 +28,7 @@ def triggers_stand(databases: list[str] | None = None, **_: Any) -> list[CheckMe
 
 
 @register(Tags.database)
-def sqlite_is_recent(databases: list[str] | None = None, **_: Any) -> list[CheckMessage]:
+def sqlite_is_recent(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Refuse an SQLite too old for `IS DISTINCT FROM`, which the triggers use."""
     uses_sqlite = any(connections[alias].vendor == "sqlite" for alias in databases or [])
     if uses_sqlite and sqlite3.sqlite_version_info < (3, 39):

@@ -15,7 +15,8 @@ class Origin:
     user: object | None = None
 
 
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+_NOWHERE = Origin()
+_origin: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
 def origin() -> Origin:

@@ -28,11 +28,12 @@ class OriginMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], object]) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> object:
-        if iscoroutinefunction(self):
+        if self.is_async:
             return self._answer_async(request)
         request_id = self._request_id(request)
         with context.entering(channel=channel_of(request.path), request_id=request_id):

@@ -8,7 +8,6 @@ from django.db import models
 from audit.ids import new_id
 
 
-
 class AuditEvent(models.Model):
     """One fact on one stream (`ticket:<id>`, `policy:<id>`, `key:<id>`, `system` …).
 

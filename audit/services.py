@@ -68,10 +68,8 @@ def record(stream: str, drafts: Sequence[Draft]) -> None:
             values, previous = _row(stream, seq, previous, channel, draft)
             rows += values
         one = "(" + ", ".join(["%s"] * 16) + ")"
-        cursor.execute(
-            f"INSERT INTO audit_auditevent ({_COLUMNS}) VALUES " + ", ".join([one] * len(drafts)),
-            rows,
-        )
+        many = ", ".join([one] * len(drafts))
+        cursor.execute(f"INSERT INTO audit_auditevent ({_COLUMNS}) VALUES {many}", rows)  # noqa: S608
         cursor.execute(
             "UPDATE audit_chainhead SET seq = %s, hash = %s WHERE stream = %s",
             [seq, previous, stream],
@@ -86,7 +84,7 @@ def record_alone(stream: str, draft: Draft) -> None:
 
 def _locked_head(cursor: Any, stream: str) -> tuple[int, str]:
     lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
-    query = f"SELECT seq, hash FROM audit_chainhead WHERE stream = %s{lock}"
+    query = f"SELECT seq, hash FROM audit_chainhead WHERE stream = %s{lock}"  # noqa: S608
     cursor.execute(query, [stream])
     head = cursor.fetchone()
     if head is None:
@@ -100,12 +98,11 @@ def _locked_head(cursor: Any, stream: str) -> tuple[int, str]:
     return head[0], head[1]
 
 
-def _row(
-    stream: str, seq: int, previous: str, channel: str, draft: Draft
-) -> tuple[list[Any], str]:
+def _row(stream: str, seq: int, previous: str, channel: str, draft: Draft) -> tuple[list[Any], str]:
     personal = dict(draft.personal)
     sealed = {"actor_label": draft.actor.label, "reason": draft.reason, **personal}
-    salts = {name: secrets.token_hex(16) for name, value in sealed.items() if value not in ("", None)}
+    told = [name for name, value in sealed.items() if value not in ("", None)]
+    salts = {name: secrets.token_hex(16) for name in told}
     commitments = {name: commit_field(salt, sealed[name]) for name, salt in salts.items()}
     hashed = {
         "id": str(draft.id),

@@ -62,7 +62,7 @@ def _publish_forever() -> None:
         nudge = _waiting.get()
         try:
             _publish(nudge)
-        except Exception as problem:  # noqa: BLE001  whatever is down, the sweep is the guarantee
+        except Exception as problem:  # whatever is down, the sweep is the guarantee
             log.debug("nudge not published: %s", problem)
 
 

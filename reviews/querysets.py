@@ -14,9 +14,10 @@ from reviews.ranking import SATURATES
 
 if TYPE_CHECKING:
     from approvals.models import User
+    from reviews.models.ticket import Ticket  # noqa: F401  named in the class line below
 
 
-class TicketQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class TicketQuerySet(models.QuerySet["Ticket"]):
     """Tickets; every list starts from `visible_to`."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:

@@ -64,9 +64,10 @@ class Decision(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["subject", "round"], name="decision_one_per_round"),
             models.CheckConstraint(
-                condition=models.Q(settled_at__isnull=True, final_at__isnull=True, outcome="", by="")
-                | models.Q(settled_at__isnull=False, final_at__isnull=False)
-                & ~models.Q(by=""),
+                condition=models.Q(
+                    settled_at__isnull=True, final_at__isnull=True, outcome="", by=""
+                )
+                | models.Q(settled_at__isnull=False, final_at__isnull=False) & ~models.Q(by=""),
                 name="decision_settled_whole",
             ),
             models.CheckConstraint(

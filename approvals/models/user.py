@@ -44,7 +44,7 @@ class User(AbstractUser):
         blank=True,
         editable=False,
         db_index=True,
-        help_text="The mail address (or user name) normalised; two accounts of one person share it.",
+        help_text="Mail address or user name, normalised; two accounts of one person share it.",
     )
 
     class Meta(AbstractUser.Meta):
@@ -53,8 +53,7 @@ class User(AbstractUser):
                 condition=models.Q(kind__in=["human", "machine"]), name="user_kind_is_known"
             ),
             models.CheckConstraint(
-                condition=models.Q(kind="human")
-                | models.Q(is_superuser=False, is_staff=False),
+                condition=models.Q(kind="human") | models.Q(is_superuser=False, is_staff=False),
                 name="user_machine_has_no_desk",
             ),
         ]
@@ -79,4 +78,3 @@ class User(AbstractUser):
         super().clean()
         if not isinstance(self.domains, list) or any(not isinstance(d, str) for d in self.domains):
             raise ValidationError({"domains": "Write a list of words."})
-

@@ -127,9 +127,7 @@ class Poll:
                 and holder.user_id not in self.excluded
                 and (self.within is None or holder.user_id in self.within)
             ]
-        return decide(
-            self.question, self.casts(), escalated=self.escalated, remaining=remaining
-        )
+        return decide(self.question, self.casts(), escalated=self.escalated, remaining=remaining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +166,6 @@ def open_decision(
     last_event: UUID,
 ) -> Decision:
     """Freeze a question about one version of a subject and store it with those it excludes."""
-
     everybody: dict[int, Holder] = {}
 
     def eligible(stage: int, need: int) -> int:
@@ -330,9 +327,7 @@ def _answer(
         return complete_answer(None, dict(option.carries), response), amendments, content
     if amendments is not None:
         raise Invalid(
-            errors=[
-                {"pointer": "/amendments", "message": f"`{option.key}` takes no amendments."}
-            ]
+            errors=[{"pointer": "/amendments", "message": f"`{option.key}` takes no amendments."}]
         )
     form = dict(option.form) if isinstance(option.form, Mapping) else None
     return complete_answer(form, dict(option.carries), response), None, None
@@ -373,7 +368,11 @@ def settle_by_rule(*, decision: Decision, effect: str, by: str, now: datetime, r
     """Write the outcome a rule, a flag or a stub gives: the first option of that effect."""
     keys = [option.key for option in question_of(decision).options if option.effect == effect]
     settle(
-        decision=decision, by=by, outcome=keys[0] if keys else "", effect=effect, now=now,
+        decision=decision,
+        by=by,
+        outcome=keys[0] if keys else "",
+        effect=effect,
+        now=now,
         reason=reason,
     )
 
@@ -383,9 +382,7 @@ def settle_by_silence(*, decision: Decision, now: datetime) -> str:
     question = question_of(decision)
     silence = question.timing.silence
     effect = next((o.effect for o in question.options if o.key == silence), "deny")
-    settle(
-        decision=decision, by=Decision.By.TIMEOUT, outcome=silence or "", effect=effect, now=now
-    )
+    settle(decision=decision, by=Decision.By.TIMEOUT, outcome=silence or "", effect=effect, now=now)
     return effect
 
 
@@ -398,7 +395,11 @@ def withdraw_vote(*, decision: Decision, voter: User, now: datetime) -> Vote:
     if vote is None:
         raise WrongState("You have no vote here to take back.")
     if decision.settled_at is not None:
-        if decision.by != Decision.By.VOTES or decision.final_at is None or decision.final_at <= now:
+        if (
+            decision.by != Decision.By.VOTES
+            or decision.final_at is None
+            or decision.final_at <= now
+        ):
             raise AlreadyDecided("The decision is final; it can only be revoked.")
         reopen(decision=decision)
     vote.withdrawn_at = now

@@ -48,7 +48,9 @@ def create_key(
     chosen = [str(scope) for scope in (default if scopes is None else scopes)]
     wrong = sorted(set(chosen) - {str(scope) for scope in allowed})
     if wrong or owner.is_machine:
-        problem = f"This kind of key cannot carry {', '.join(wrong)}." if wrong else "Name a person."
+        problem = (
+            f"This kind of key cannot carry {', '.join(wrong)}." if wrong else "Name a person."
+        )
         raise Invalid(errors=[{"pointer": "/scopes", "message": problem}])
     prefix = secrets.token_hex(4)
     body = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"

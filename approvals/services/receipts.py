@@ -36,7 +36,7 @@ def consume(
         yours = standing.nonce == nonce
         raise AlreadyConsumed(
             consumed_at=standing.consumed_at.isoformat(),
-            **({"consumption_id": str(standing.pk)} if yours else {}),
+            consumption_id=str(standing.pk) if yours else None,
         )
     if not is_consumable(decision, now=now):
         raise WrongState("There is no standing approval to consume.")

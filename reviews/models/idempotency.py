@@ -9,9 +9,7 @@ from django.db import models
 class IdempotentCall(models.Model):
     """One call under an `Idempotency-Key`: what was asked, and the answer it got."""
 
-    caller = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
-    )
+    caller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, path and body.")
     status = models.PositiveSmallIntegerField(default=0)

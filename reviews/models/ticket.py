@@ -138,7 +138,9 @@ class Ticket(models.Model):
             ),
             models.Index("requester", models.F("id").desc(), name="ticket_by_requester"),
             models.Index("queue", models.F("id").desc(), name="ticket_by_queue"),
-            models.Index("reference", name="ticket_by_reference", condition=~models.Q(reference="")),
+            models.Index(
+                "reference", name="ticket_by_reference", condition=~models.Q(reference="")
+            ),
         ]
         permissions = [("view_any_ticket", "Can see every ticket")]
 

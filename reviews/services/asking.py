@@ -1,4 +1,4 @@
-"""From a checkpoint and a request to the question that is frozen, and whether it is asked at all."""
+"""From a checkpoint and a request to the frozen question, and whether it is asked at all."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,9 +7,9 @@ from typing import Any
 from django.conf import settings
 
 from approvals.answers import check_against
+from approvals.eligibility import normalise_identity
 from approvals.errors import Invalid
 from approvals.models import AccessKey, ApprovalPolicy, Exclusion, User
-from approvals.eligibility import normalise_identity
 from approvals.presets import apply_preset
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
 from approvals.services.policies import question_of_policy

@@ -36,17 +36,17 @@ def finish(turn: Turn) -> None:
     ticket, decision = turn.ticket, turn.decision
     by_silence = decision.by == Decision.By.TIMEOUT
     effect = decision.effect
-    status = lifecycle.timeout_status(effect) if by_silence else lifecycle.status_for(effect)
+    status: str = lifecycle.timeout_status(effect) if by_silence else lifecycle.status_for(effect)
     lifecycle.check(ticket.status, status)
     returned = status == Ticket.Status.NEEDS_CHANGES
     turn.change(status=status, closed_at=None if returned else turn.now)
-    type = "ticket.decided"
+    told = "ticket.decided"
     if returned:
-        type = "ticket.returned"
+        told = "ticket.returned"
     elif status == Ticket.Status.EXPIRED:
-        type = "ticket.expired"
+        told = "ticket.expired"
     turn.story.add(
-        type,
+        told,
         reason=decision.reason,
         data={
             "status": status,
@@ -158,7 +158,7 @@ def conclude_tickets(ticket_ids: Iterable[UUID], *, skip_locked: bool = False) -
 
 
 def sweep_deadlines(*, batch: int = 100, at_most: int = 2000) -> int:
-    """Conclude what is due, the longest overdue first, in bounded batches; never waits for a lock."""
+    """Conclude what is due, the longest overdue first, in batches; never wait for a lock."""
     swept = 0
     while swept < at_most:
         due = Ticket.objects.due_for_conclusion(db_now()).values_list("pk", flat=True)[:batch]

@@ -44,14 +44,14 @@ def once(
             reply = do()
             call.status, call.answer, call.headers = reply.status, reply.body, reply.headers
             call.save(update_fields=["status", "answer", "headers"])
-        return reply, False
-    except IntegrityError as problem:
+    except IntegrityError:
         replay = _earlier(caller, key, fingerprint)
         if replay is None:
-            raise problem
+            raise
         return replay, True
     except Busy as problem:
         raise IdempotencyInFlight from problem
+    return reply, False
 
 
 def _earlier(caller: User, key: str, fingerprint: str) -> Reply | None:

@@ -67,9 +67,7 @@ def consume_receipt(*, ticket_id: UUID, key: AccessKey, nonce: str, digest: str)
         receipt = receipts.consume(
             decision=turn.decision, key=key, nonce=nonce, digest=digest, now=turn.now
         )
-        turn.story.add(
-            "ticket.consumed", data={"consumption": str(receipt.pk), "digest": digest}
-        )
+        turn.story.add("ticket.consumed", data={"consumption": str(receipt.pk), "digest": digest})
     return receipt
 
 

@@ -30,6 +30,7 @@ from reviews.services.asking import Asking, ask, choose_queue, own_work_of
 from reviews.services.requests import TicketRequest
 from reviews.services.turns import Turn, people_within, turn_at, writing
 
+
 def open_ticket(
     *, requester: User, key: AccessKey | None, request: TicketRequest, ticket_id: UUID | None = None
 ) -> Ticket:
@@ -42,9 +43,12 @@ def open_ticket(
     checkpoint = _checkpoint(request.checkpoint)
     region = _region(request.region, requester)
     with writing():
-        if request.reference and Ticket.objects.filter(
-            access_key=key, requester=requester, reference=request.reference
-        ).exists():
+        if (
+            request.reference
+            and Ticket.objects.filter(
+                access_key=key, requester=requester, reference=request.reference
+            ).exists()
+        ):
             raise ReferenceTaken
         now = db_now()
         asking = ask(checkpoint=checkpoint, request=request, region=region, now=now)
@@ -53,7 +57,9 @@ def open_ticket(
             requester=requester, key=key, on_behalf_of=request.on_behalf_of
         )
         story = Story(now=now, actor=requester)
-        opened = story.add("ticket.opened", data={"checkpoint": checkpoint.slug, "rule": asking.rule})
+        opened = story.add(
+            "ticket.opened", data={"checkpoint": checkpoint.slug, "rule": asking.rule}
+        )
         ticket = Ticket(
             id=ticket_id or new_id(),
             ref=_next_ref(),
@@ -81,8 +87,12 @@ def open_ticket(
 
 
 def resubmit_ticket(
-    *, ticket_id: UUID, requester: User, key: AccessKey | None, proposal: dict[str, Any],
-    changes: dict[str, Any] | None = None, version: int | None = None,
+    *,
+    ticket_id: UUID,
+    requester: User,
+    proposal: dict[str, Any],
+    changes: dict[str, Any] | None = None,
+    version: int | None = None,
 ) -> Ticket:
     """Put changed content to a new round. Earlier votes do not count for it; the rules run anew.
 
@@ -95,9 +105,7 @@ def resubmit_ticket(
         if version is not None and version != ticket.version:
             raise TicketChanged(version=ticket.version)
         request = replace(_request_of(ticket), proposal=proposal, **(changes or {}))
-        asking = ask(
-            checkpoint=ticket.checkpoint, request=request, region=ticket.region, now=now
-        )
+        asking = ask(checkpoint=ticket.checkpoint, request=request, region=ticket.region, now=now)
         excluded, _ = own_work_of(
             requester=ticket.requester,
             key=ticket.access_key,
@@ -275,9 +283,7 @@ def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: da
     if request.timeout_seconds is not None:
         requested = now + timedelta(seconds=request.timeout_seconds)
     field = "/expires_at" if request.timeout_seconds is None else "/timeout_seconds"
-    clock = sla.deadlines(
-        priority=asking.priority, timing=asking.question.timing, created_at=now
-    )
+    clock = sla.deadlines(priority=asking.priority, timing=asking.question.timing, created_at=now)
     if requested is not None:
         if requested <= now:
             raise Invalid(errors=[{"pointer": field, "message": "This lies in the past."}])

@@ -104,8 +104,6 @@ def withdraw_vote(*, ticket_id: UUID, voter: User) -> Ticket:
         was_settled = turn.decision.settled_at is not None
         vote = decisions.withdraw_vote(decision=turn.decision, voter=voter, now=turn.now)
         turn.decision_touched = was_settled
-        turn.story.add(
-            "ticket.vote_withdrawn", data={"vote": str(vote.pk), "choice": vote.choice}
-        )
+        turn.story.add("ticket.vote_withdrawn", data={"vote": str(vote.pk), "choice": vote.choice})
         conclusions.plan(turn)
     return turn.ticket
