@@ -21,7 +21,9 @@ FALSE = frozenset({"0", "false", "no", "off"})
 
 # Variables that begin like a checkpoint's flag and are none. Names with a trailing `_FILE` of these
 # are known as well; a checkpoint whose slug would collide is refused when it is saved.
-NOT_FLAGS = frozenset({"HITL_DATA_DIR", "HITL_SIGNING_KEY", "HITL_URL", "HITL_TOKEN"})
+NOT_FLAGS = frozenset(
+    {"HITL_DATA_DIR", "HITL_SIGNING_KEY", "HITL_URL", "HITL_TOKEN", "HITL_OUTBOUND_ALLOWED"}
+)
 
 DATABASE_SCHEMES = frozenset({"postgres", "postgresql", "psql", "pgsql", "sqlite"})
 
@@ -122,6 +124,16 @@ class Environment:
         if not host or (port and not (port.isdigit() and 0 < int(port) < 65536)):
             stop(f"{name} is {value!r}; use host or host:port.")
         return host, int(port) if port else default_port
+
+    def hosts_and_ports(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return (host, port) of each comma-separated `host:port`; a port may be `*`."""
+        found = []
+        for word in self.words(name, []):
+            host, _, port = word.lower().rpartition(":")
+            if not host or not (port == "*" or (port.isdigit() and 0 < int(port) < 65536)):
+                stop(f"{name} lists {word!r}; use host:port or host:*, separated by commas.")
+            found.append((host, port))
+        return tuple(found)
 
     def time_zone(self, name: str, default: str) -> str:
         """Return the name of a known time zone."""

@@ -41,6 +41,8 @@ if USE_STUBS and not DEBUG:
 # Bearer word for /metrics; without one only this machine may read them.
 METRICS_TOKEN = env.raw("METRICS_TOKEN")
 STATSD_HOST = env.host_and_port("STATSD_HOST", 8125)
+# (host, port) pairs webhooks may reach although they are not public or not behind HTTPS.
+HITL_OUTBOUND_ALLOWED = env.hosts_and_ports("HITL_OUTBOUND_ALLOWED")
 
 # --- Applications -------------------------------------------------------------------------------
 # Unfold's templates win over those of admin, guardian and simple_history only from the front.
