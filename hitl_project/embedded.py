@@ -173,7 +173,7 @@ class _Box:
     )
 
 
-class ThreadSafeChannelLayer(BaseChannelLayer):  # type: ignore[misc]
+class ThreadSafeChannelLayer(BaseChannelLayer):
     """Carry messages between threads of this process; each receiver is woken on its own loop.
 
     A worker's thread sends from a loop that ends with the call, so nothing that belongs to a loop

@@ -30,15 +30,14 @@ class ContentSecurityPolicy:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if iscoroutinefunction(self):
-            return self._later(request)
         response = self.get_response(request)
-        assert isinstance(response, HttpResponseBase)
-        return self._add(request, response)
+        if isinstance(response, HttpResponseBase):
+            return self._add(request, response)
+        return self._add_later(request, response)
 
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        assert not isinstance(response, HttpResponseBase)
+    async def _add_later(
+        self, request: HttpRequest, response: Awaitable[HttpResponseBase]
+    ) -> HttpResponseBase:
         return self._add(request, await response)
 
     @staticmethod

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 PATIENCE = 30.0
 
@@ -138,7 +139,7 @@ def _unprivileged() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def _as(who: pwd.struct_passwd | None) -> dict[str, object]:
+def _as(who: pwd.struct_passwd | None) -> dict[str, Any]:
     if who is None:
         return {}
     return {"user": who.pw_uid, "group": grp.getgrgid(who.pw_gid).gr_gid, "extra_groups": []}
