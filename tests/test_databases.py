@@ -39,7 +39,8 @@ def test_what_a_test_commits_is_gone_for_the_next(time):
 
 @pytest.mark.real
 def test_triggers_stand_again_after_the_database_was_emptied():
-    wanted = {trigger.installed_name for trigger in triggers.declared()}
+    declared = triggers.declared()
+    wanted = {one.installed_name for one in declared if one.statements(connection.vendor)}
     assert triggers.installed(connection) == wanted
 
 
