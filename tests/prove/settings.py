@@ -1,0 +1,13 @@
+"""The service's settings as a proof runs under them: cheap passwords, no throttle, quiet logs."""
+
+from hitl_project.settings import *  # noqa: F403
+from hitl_project.settings import LOGGING, REST_FRAMEWORK
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+# A 429 would count as a refusal, and a refusal must come from the mechanism under proof.
+REST_FRAMEWORK = {
+    **REST_FRAMEWORK,
+    "DEFAULT_THROTTLE_RATES": dict.fromkeys(REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], "100000/s"),
+}
+LOGGING = {**LOGGING, "root": {**LOGGING["root"], "level": "ERROR"}}
