@@ -1,0 +1,118 @@
+"""A stream told to people: who did what, when, and which way it came in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from audit.models import AuditEvent
+
+# Each type in words that follow the actor's name. `{field}` is a member of the event's data.
+WORDS: dict[str, str] = {
+    "ticket.opened": "opened the ticket",
+    "ticket.settled": "settled it: {outcome}",
+    "ticket.assigned": "assigned it to {person}",
+    "ticket.claimed": "took it on",
+    "ticket.released": "gave it back to the queue",
+    "ticket.skipped": "skipped it",
+    "ticket.commented": "commented",
+    "ticket.vote_cast": "voted {choice}",
+    "ticket.vote_withdrawn": "took back the vote {choice}",
+    "ticket.returned": "sent it back for changes",
+    "ticket.resubmitted": "sent it again, round {round}",
+    "ticket.due_soon": "noted that it is due soon",
+    "ticket.breached": "noted that it is overdue",
+    "ticket.escalated": "asked {role} as well",
+    "ticket.decided": "made it final: {status}",
+    "ticket.revoked": "revoked the decision",
+    "ticket.overridden": "replaced the decision",
+    "ticket.expired": "ended it: nobody answered in time",
+    "ticket.cancelled": "cancelled it",
+    "ticket.consumed": "used the approval",
+    "ticket.result_recorded": "reported the result: {result}",
+    "bypass.started": "started a bypass",
+    "bypass.used": "let it pass under a bypass",
+    "bypass.ended": "ended the bypass",
+    "bypass.reviewed": "reviewed the bypass",
+    "policy.published": "published version {version}",
+    "key.created": "made the key {prefix}",
+    "key.revoked": "revoked the key",
+    "checkpoint.loaded": "loaded the checkpoint {slug}",
+    "webhook.created": "made the endpoint {name}",
+    "webhook.secret_rotated": "gave the endpoint {name} a new secret",
+    "webhook.disabled": "disabled the endpoint {name}",
+    "webhook.enabled": "enabled the endpoint {name}",
+    "delivery.sent_again": "sent a parked delivery again",
+    "learning.override_rate_high": "noted that people overrule the AI often",
+    "learning.pattern_found": "found a pattern in how people overrule the AI",
+    "learning.recalibrate": "asked for the AI to be recalibrated",
+}
+CHANNELS = {
+    "web": "at the desk",
+    "api": "over the API",
+    "mail": "by mail",
+    "chat": "in chat",
+    "command": "on the command line",
+    "system": "",
+}
+THE_SERVICE = "Countersign"
+_LONGEST = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One fact as people read it; `seq` and `hash` are its place in the chain, behind “Proof”."""
+
+    at: datetime
+    who: str
+    kind: str  # human, machine or system: told apart by shape
+    what: str
+    channel: str
+    reason: str
+    type: str
+    seq: int
+    hash: str
+
+
+def lines_of(events: Iterable[AuditEvent]) -> list[Line]:
+    """Return events as lines, in the order given."""
+    return [
+        Line(
+            at=event.at,
+            who=who(event),
+            kind=event.actor_kind,
+            what=what(event.type, event.data),
+            channel=CHANNELS.get(event.channel, event.channel),
+            reason=event.reason,
+            type=event.type,
+            seq=event.seq,
+            hash=event.hash,
+        )
+        for event in events
+    ]
+
+
+def timeline(stream: str, *, most: int = 500) -> list[Line]:
+    """Return the story of one stream, oldest first; of a longer one its last `most` facts."""
+    latest = AuditEvent.objects.filter(stream=stream).order_by("-seq")[:most]
+    return lines_of(reversed(list(latest)))
+
+
+def who(event: AuditEvent) -> str:
+    """Return how the actor is named; one whose name was erased keeps their number."""
+    if event.actor_kind == "system":
+        return THE_SERVICE
+    known = "Somebody" if event.actor_kind == "human" else "A machine"
+    return event.actor_label or (f"{known} ({event.actor_id})" if event.actor_id else known)
+
+
+def what(type: str, data: dict[str, Any]) -> str:
+    """Return what happened in words, as plain text; a type nobody worded reads as it is called."""
+    words = WORDS.get(type, type.rpartition(".")[2].replace("_", " "))
+    values = data if isinstance(data, dict) else {}
+    for name, value in values.items():
+        mark = "{" + name + "}"
+        if mark in words:
+            words = words.replace(mark, str(value).replace("_", " ")[:_LONGEST])
+    # A member that is not there leaves its sentence shorter, not broken.
+    return words.partition("{")[0].rstrip(" :,") if "{" in words else words

@@ -1,0 +1,30 @@
+"""The ways out. A channel makes a message of a delivery row; sending it touches no database."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from reviews.channels.outcome import Outcome, Send, Unbuildable
+from reviews.channels.webhook import prepare_callback, prepare_webhook
+from reviews.models import Delivery
+
+__all__ = ["CHANNELS", "Outcome", "Send", "Unbuildable", "prepare"]
+
+Prepare = Callable[[Delivery, datetime], Send]
+
+CHANNELS: dict[str, Prepare] = {
+    "webhook": prepare_webhook,
+    "callback": prepare_callback,
+}
+
+
+def prepare(delivery: Delivery, now: datetime) -> Send:
+    """Return the message of a delivery, ready to leave.
+
+    The row comes with its endpoint, ticket and the ticket's key; nothing else is read.
+
+    :raises Unbuildable: when no message can be made of it.
+    """
+    channel = CHANNELS.get(delivery.channel)
+    if channel is None:
+        raise Unbuildable(f"There is no channel called {delivery.channel}.")
+    return channel(delivery, now)

@@ -1,0 +1,202 @@
+"""Addresses that hear of events: make, rotate, switch off and on, try."""
+
+import secrets
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from approvals.errors import Invalid, NotVisible, WrongState
+from approvals.models import User
+from audit.chain import instant
+from audit.clock import db_now
+from audit.ids import new_id
+from audit.services import SYSTEM, Draft, record
+from reviews.events import actor_for
+from reviews.models import Checkpoint, Delivery, WebhookEndpoint
+from reviews.outbound import why_refused
+
+# What an endpoint may ask for; empty means all of them.
+EVENT_TYPES = (
+    "ticket.opened",
+    "ticket.settled",
+    "ticket.assigned",
+    "ticket.claimed",
+    "ticket.vote_cast",
+    "ticket.returned",
+    "ticket.resubmitted",
+    "ticket.due_soon",
+    "ticket.breached",
+    "ticket.escalated",
+    "ticket.decided",
+    "ticket.revoked",
+    "ticket.overridden",
+    "ticket.expired",
+    "ticket.cancelled",
+    "ticket.consumed",
+    "bypass.started",
+    "bypass.used",
+    "bypass.ended",
+    "learning.override_rate_high",
+    "learning.pattern_found",
+    "learning.recalibrate",
+)
+PING = "ping"
+# How long the secret before the last still signs, so that a receiver can change over in peace.
+OVERLAP = timedelta(hours=24)
+
+
+def new_secret() -> str:
+    """Return a fresh signing secret in the form Standard Webhooks gives it."""
+    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+
+
+def create_endpoint(
+    *,
+    name: str,
+    url: str,
+    types: Sequence[str] = (),
+    checkpoint: Checkpoint | None = None,
+    by: User,
+) -> WebhookEndpoint:
+    """Make an endpoint that hears of the named event types, or of all; its secret is on the row.
+
+    :raises Invalid: for an address that may not be called, or types that do not exist.
+    """
+    errors = []
+    if problem := why_refused(url):
+        errors.append({"pointer": "/url", "message": problem})
+    if len(url) > 500:
+        errors.append({"pointer": "/url", "message": "Keep it within 500 characters."})
+    if not 0 < len(name) <= 80:
+        errors.append({"pointer": "/name", "message": "Give a name of 1 to 80 characters."})
+    if unknown := [type for type in types if type not in EVENT_TYPES]:
+        errors.append({"pointer": "/types", "message": f"There is no event {unknown[0]}."})
+    if errors:
+        raise Invalid(errors=errors)
+    with transaction.atomic():
+        now = db_now()
+        endpoint = WebhookEndpoint.objects.create(
+            name=name,
+            url=url,
+            types=list(dict.fromkeys(types)),
+            checkpoint=checkpoint,
+            secret=new_secret(),
+            created_by=by,
+            created_at=now,
+        )
+        _tell(endpoint, "webhook.created", by=by, now=now, data={"types": endpoint.types})
+    return endpoint
+
+
+def rotate_secret(*, endpoint_id: UUID, by: User) -> WebhookEndpoint:
+    """Give an endpoint a new secret; the one before signs beside it for a day.
+
+    :raises NotVisible: when there is no such endpoint.
+    """
+    with _locked(endpoint_id) as (endpoint, now):
+        endpoint.previous_secret = endpoint.secret
+        endpoint.previous_secret_until = now + OVERLAP
+        endpoint.secret = new_secret()
+        endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+        until = {"previous_until": instant(endpoint.previous_secret_until)}
+        _tell(endpoint, "webhook.secret_rotated", by=by, now=now, data=until)
+    return endpoint
+
+
+def disable_endpoint(*, endpoint_id: UUID, why: str, by: User) -> WebhookEndpoint:
+    """Send nothing to an endpoint any more; what waits for it is parked.
+
+    :raises NotVisible: when there is no such endpoint.
+    """
+    with _locked(endpoint_id) as (endpoint, now):
+        switch_off(endpoint_id=endpoint.pk, why=why, by=by, now=now)
+    endpoint.refresh_from_db()
+    return endpoint
+
+
+def enable_endpoint(*, endpoint_id: UUID, by: User) -> WebhookEndpoint:
+    """Let an endpoint hear of events again, from now on; what was parked stays parked.
+
+    :raises NotVisible: when there is no such endpoint.
+    """
+    with _locked(endpoint_id) as (endpoint, now):
+        if endpoint.disabled_at is not None:
+            endpoint.disabled_at, endpoint.disabled_why = None, ""
+            endpoint.save(update_fields=["disabled_at", "disabled_why"])
+            _tell(endpoint, "webhook.enabled", by=by, now=now)
+    return endpoint
+
+
+def send_test(*, endpoint_id: UUID, by: User) -> Delivery:
+    """Let a `ping` leave for an endpoint, on the way everything else takes; return its row.
+
+    :raises Refusal: NotVisible, WrongState while the endpoint is disabled.
+    """
+    with _locked(endpoint_id) as (endpoint, now):
+        if endpoint.disabled_at is not None:
+            raise WrongState("The endpoint is disabled; enable it first.")
+        event_id = new_id()
+        return Delivery.objects.create(
+            event_id=event_id,
+            type=PING,
+            channel="webhook",
+            target=str(endpoint.pk),
+            endpoint=endpoint,
+            body={
+                "specversion": "1.0",
+                "id": str(event_id),
+                "source": f"{settings.BASE_URL}/api/v1",
+                "type": PING,
+                "subject": str(endpoint.pk),
+                "time": instant(now),
+                "datacontenttype": "application/json",
+                "data": {"endpoint": endpoint.name, "asked_by": by.get_username()},
+            },
+            created_at=now,
+            next_attempt_at=now,
+        )
+
+
+def switch_off(*, endpoint_id: UUID, why: str, by: User | None, now: datetime) -> None:
+    """Disable an endpoint inside the caller's transaction and park what waits for it."""
+    endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id).first()
+    if endpoint is None or endpoint.disabled_at is not None:
+        return
+    endpoint.disabled_at, endpoint.disabled_why = now, why[:200]
+    endpoint.save(update_fields=["disabled_at", "disabled_why"])
+    Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.WAITING).update(
+        state=Delivery.State.PARKED,
+        next_attempt_at=None,
+        last_error="The endpoint was disabled.",
+    )
+    _tell(endpoint, "webhook.disabled", by=by, now=now, reason=why)
+
+
+@contextmanager
+def _locked(endpoint_id: UUID) -> Iterator[tuple[WebhookEndpoint, datetime]]:
+    with transaction.atomic():
+        endpoint = (
+            WebhookEndpoint.objects.select_for_update(of=("self",)).filter(pk=endpoint_id).first()
+        )
+        if endpoint is None:
+            raise NotVisible
+        yield endpoint, db_now()
+
+
+def _tell(
+    endpoint: WebhookEndpoint,
+    type: str,
+    *,
+    by: User | None,
+    now: datetime,
+    reason: str = "",
+    data: dict[str, Any] | None = None,
+) -> None:
+    facts = {"endpoint": str(endpoint.pk), "name": endpoint.name, **(data or {})}
+    record(SYSTEM, [Draft(type, now, actor_for(by), reason=reason, data=facts)])

@@ -1,0 +1,36 @@
+"""What the scheduler starts. Every task is harmless to repeat, to skip and to run twice at once."""
+
+from celery import shared_task
+
+from approvals.services import key_use
+from audit import sealing
+from audit.context import entering
+from reviews.services import conclusions, deliveries
+
+
+@shared_task
+def sweep_deadlines() -> None:
+    """Conclude the tickets whose time has come."""
+    with entering(channel="system"):
+        conclusions.sweep_deadlines()
+
+
+@shared_task
+def dispatch_deliveries() -> None:
+    """Send what waits to leave."""
+    with entering(channel="system"):
+        deliveries.dispatch_due()
+
+
+@shared_task
+def flush_key_use() -> None:
+    """Store when keys were last used."""
+    with entering(channel="system"):
+        key_use.flush_key_use()
+
+
+@shared_task
+def seal_chains() -> None:
+    """Seal what was told since the last seal."""
+    with entering(channel="system"):
+        sealing.seal_chains()
