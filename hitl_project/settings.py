@@ -156,6 +156,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # Nobody who is not signed in has rights, so guardian needs no row for such a person.
 ANONYMOUS_USER_NAME = None
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SIMPLE_HISTORY_REVERT_DISABLED = True
 
 # --- Interface ----------------------------------------------------------------------------------
@@ -334,6 +335,14 @@ UNFOLD = {
     # that the content security policy needs no exception for styles.
     "COLORS": lambda _request: {},
     "STYLES": ["/static/countersign/palette.css"],
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "sizes": "any",
+            "href": "/static/countersign/favicon.svg",
+        }
+    ],
     "SIDEBAR": {"show_search": False, "show_all_applications": False},
 }
 

@@ -1,0 +1,253 @@
+"""How the interface refuses, pages, limits and describes itself, wherever an answer comes from."""
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.text import slugify
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as django_rest_handler
+
+from approvals.api.paging import CursorPage
+from approvals.api.schema import PROBLEMS
+from approvals.api.throttles import ServiceKeyThrottle
+from approvals.errors import Busy, Invalid, NotVisible, Refusal, TooMany
+
+__all__ = ["CursorPage", "ServiceKeyThrottle", "problem_handler"]
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+OURS = re.compile(r"/(?:api|hitl|hms-api|interface)(?:/|$)")
+# PostgreSQL: lock not available, deadlock detected, statement took too long.
+_BUSY = {"55P03", "40P01", "57014"}
+_CODES = {
+    400: ("malformed", "The request cannot be read."),
+    401: ("unauthenticated", "Say who you are: send `Authorization: Bearer hitl_…`."),
+    403: ("forbidden", "You may not do this."),
+    404: (NotVisible.code, NotVisible.sentence),
+    405: ("method-not-allowed", "This address does not take that method."),
+    406: ("not-acceptable", "Answers here are JSON."),
+    413: ("too-large", "The body is too large."),
+    415: ("unsupported-media-type", "Send `Content-Type: application/json`."),
+    422: (Invalid.code, Invalid.sentence),
+    429: (TooMany.code, TooMany.sentence),
+    500: ("internal", "Something went wrong on our side; nothing was changed."),
+    503: ("unavailable", "The service is overloaded; try again in a moment."),
+}
+
+
+def problem(
+    request: HttpRequest | None,
+    *,
+    status: int,
+    code: str = "",
+    detail: str = "",
+    errors: Any = (),
+    title: str = "",
+    **extra: Any,
+) -> dict[str, Any]:
+    """Return the body of an `application/problem+json` answer (RFC 9457)."""
+    usual_code, usual_sentence = _CODES.get(status, _CODES[400])
+    code = code or usual_code
+    return {
+        **extra,
+        "type": f"urn:countersign:problem:{code}",
+        "title": title or usual_sentence,
+        "status": status,
+        "detail": detail or title or usual_sentence,
+        "code": code,
+        "errors": list(errors),
+        "request_id": getattr(request, "request_id", ""),
+    }
+
+
+def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer to whatever a view raised; None for what is our own fault."""
+    request = context.get("request")
+    http: HttpRequest | None = getattr(request, "_request", None)
+    refusal = _as_refusal(exc)
+    headers: dict[str, str] = {}
+    if refusal is not None:
+        body = problem(
+            http,
+            status=refusal.status,
+            code=refusal.code,
+            title=refusal.sentence,
+            detail=refusal.detail,
+            errors=refusal.errors,
+            **refusal.extra,
+        )
+        if isinstance(refusal, Busy) or refusal.code == "idempotency-in-flight":
+            headers["Retry-After"] = "1"
+    else:
+        answered = _as_answer(exc, context)
+        if answered is None:
+            return None
+        status, detail, errors, headers = answered
+        code = "csrf-failed" if detail.startswith("CSRF Failed") else ""
+        body = problem(http, status=status, code=code, detail=detail, errors=errors)
+    answer = Response(body, status=body["status"], headers=headers, content_type=MEDIA_TYPE)
+    answer.exception = True
+    return answer
+
+
+def _as_refusal(exc: Exception) -> Refusal | None:
+    """Return the refusal an exception is, or stands for."""
+    if isinstance(exc, Refusal):
+        return exc
+    if isinstance(exc, exceptions.ValidationError):
+        return Invalid(errors=list(pointed(exc.detail)))
+    if isinstance(exc, OperationalError):
+        state = getattr(exc.__cause__, "sqlstate", None)
+        if state in _BUSY or "database is locked" in str(exc):
+            return Busy()
+    if isinstance(exc, DataError):
+        # A value that the checks let through and the database cannot hold: the sender's, but ours
+        # to name better.
+        log.warning("a value reached the database that it cannot hold", exc_info=exc)
+        return Invalid("A value is out of the range that can be stored.")
+    return None
+
+
+def _as_answer(
+    exc: Exception, context: dict[str, Any]
+) -> tuple[int, str, list[Any], dict[str, str]] | None:
+    if isinstance(exc, RequestDataTooBig):
+        return 413, "", [], {}
+    if isinstance(exc, SuspiciousOperation):
+        return 400, "", [], {}
+    if isinstance(exc, OperationalError) and type(exc.__cause__).__name__ == "PoolTimeout":
+        return 503, "", [], {"Retry-After": "1"}
+    answer = django_rest_handler(exc, context)
+    if answer is None:
+        return None
+    headers = {name: str(value) for name, value in answer.headers.items() if name != "Content-Type"}
+    if isinstance(exc, Http404 | PermissionDenied | exceptions.NotFound):
+        return answer.status_code, "", [], headers
+    detail = getattr(exc, "detail", "")
+    return answer.status_code, detail if isinstance(detail, str) else "", [], headers
+
+
+def pointed(detail: Any, at: str = "") -> Iterator[dict[str, str]]:
+    """Yield one `{"pointer", "message"}` per error of a serializer."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            part = str(name).replace("~", "~0").replace("/", "~1")
+            yield from pointed(inner, at if name == "non_field_errors" else f"{at}/{part[:64]}")
+    elif isinstance(detail, list):
+        for place, inner in enumerate(detail):
+            if isinstance(inner, str):
+                yield {"pointer": at, "message": str(inner)[:400]}
+            else:
+                yield from pointed(inner, f"{at}/{place}")
+    else:
+        yield {"pointer": at, "message": str(detail)[:400]}
+
+
+# --- Answers of Django itself -------------------------------------------------------------------
+def _plain(request: HttpRequest, status: int) -> HttpResponse:
+    return JsonResponse(problem(request, status=status), status=status, content_type=MEDIA_TYPE)
+
+
+def nowhere(request: HttpRequest) -> HttpResponse:
+    """Answer that there is nothing at an address of the interface."""
+    return _plain(request, 404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request Django could not read."""
+    if not OURS.match(request.path):
+        return defaults.bad_request(request, exception)
+    return _plain(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what somebody may not do."""
+    if OURS.match(request.path):
+        return _plain(request, 403)
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer that there is nothing here."""
+    if OURS.match(request.path):
+        return _plain(request, 404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a failure of ours."""
+    return _plain(request, 500) if OURS.match(request.path) else defaults.server_error(request)
+
+
+# --- The description ----------------------------------------------------------------------------
+_ALWAYS = {401, 406, 429}
+_WITH_BODY = {400, 413, 415, 422}
+_PROBLEM = {
+    "type": "object",
+    "description": "Why something was refused (RFC 9457).",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "A sentence that names the way out."},
+        "code": {"type": "string", "description": "Stable; programs look at this."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer into the body."},
+                    "parameter": {"type": "string"},
+                    "message": {"type": "string"},
+                },
+                "required": ["message"],
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail", "code", "errors", "request_id"],
+}
+
+
+def finish_schema(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Return the description with the problems each operation may answer with."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    for name, schema in components["schemas"].items():
+        if name.endswith("Request") and schema.get("type") == "object":
+            schema["additionalProperties"] = False
+    used: set[int] = set()
+    for path, methods in result["paths"].items():
+        for operation in methods.values():
+            problems = {*operation.pop(PROBLEMS, ()), *_ALWAYS, 403}
+            problems |= {400, 404} if "{" in path else {400}
+            problems |= {422} if operation.get("parameters") else set()
+            problems |= _WITH_BODY if operation.get("requestBody") else set()
+            used |= problems
+            for status in sorted(problems):
+                reference = {"$ref": f"#/components/responses/{_name(status)}"}
+                operation["responses"].setdefault(str(status), reference)
+    components["responses"] = {
+        _name(status): {
+            "description": _CODES.get(status, ("", "The state of things does not permit this."))[1],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted(used)
+    }
+    return result
+
+
+_NAMES = {409: "Conflict", 412: "TicketChanged", 428: "VersionRequired"}
+
+
+def _name(status: int) -> str:
+    word = _NAMES.get(status) or slugify(_CODES[status][0]).replace("-", " ").title()
+    return word.replace(" ", "") + "Problem"
