@@ -9,6 +9,8 @@ from re import _parser as grammar  # type: ignore[attr-defined]
 from typing import Any
 
 LONGEST_PATTERN = 100
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_FUTURE_SETS = re.compile(r"\[\^?\[|--|&&|~~|\|\|")
 _REPEATS = frozenset({names.MAX_REPEAT, names.MIN_REPEAT, names.POSSESSIVE_REPEAT})
 # How often a small, bounded repetition may run: (\d{1,3}\.){3} is fine, (a{0,9}){9} is not.
 _WAYS = 1_000
@@ -25,6 +27,9 @@ def complaint(pattern: str) -> str | None:
     """
     if len(pattern) > LONGEST_PATTERN:
         return f"A pattern has at most {LONGEST_PATTERN} characters."
+    if _FUTURE_SETS.search(_ESCAPED.sub("", pattern)):
+        # Python means to give these another meaning inside brackets, and warns of it.
+        return "Write [, --, &&, ~~ and || with backslashes."
     try:
         re.compile(pattern)
         tree = grammar.parse(pattern)

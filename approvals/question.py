@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 OFFERED_BY_AI = "ai.options"
+_NOTHING_TO_ANSWER = "At least one option must settle the question."
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def parse_question(data: object) -> Question:
         options_from = reader.choice(options_from, "/options_from", (OFFERED_BY_AI,))
     options = read_options(reader, given.get("options", ()), "/options")
     if not options_from and all(option.effect == "none" for option in options):
-        reader.refuse("/options", "At least one option must settle the question.")
+        reader.refuse("/options", _NOTHING_TO_ANSWER)
     stages = tuple(
         read_stage(reader, row, f"/stages/{place}")
         for place, row in enumerate(
@@ -108,7 +109,11 @@ def resolve(
     at least one; in ``rejections`` they count the stage's largest need. The highest ladder step
     below ``amount`` adds its role to its stage; so does the highest of all where the amount is
     unknown, or leaving it out would be the way around it. Resolving again changes nothing.
+
+    :raises QuestionInvalid: when nothing has filled the options yet.
     """
+    if all(option.effect == "none" for option in question.options):
+        raise QuestionInvalid([{"pointer": "/options", "message": _NOTHING_TO_ANSWER}])
     known = None if amount is None else Decimal(str(amount))
     stages = tuple(
         resolve_stage(stage, [eligible(place, n) for n in range(len(stage.needs))], known)

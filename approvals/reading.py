@@ -19,7 +19,7 @@ DEEPEST = 8  # levels of objects and lists in the same
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-class QuestionInvalid(ValueError):  # noqa: N818 - errors are facts here
+class QuestionInvalid(ValueError):
     """Why a question cannot be asked; ``errors`` are ``{"pointer", "message"}``, in the order met.
 
     Pointers are JSON pointers into what was sent ("" is the whole of it).

@@ -60,10 +60,11 @@ def _refuse_changes(
 
 def _options(reader: Reader, question: Question, value: object) -> tuple[Option, ...]:
     own = {option.key: option for option in question.options}
-    rows = [
-        _row(reader, row, f"/options/{place}", own)
-        for place, row in enumerate(reader.rows(value, "/options", least=1, most=50))
-    ]
+    before = len(reader.errors)
+    given = reader.rows(value, "/options", least=1, most=50)
+    if len(reader.errors) > before:
+        return ()
+    rows = [_row(reader, row, f"/options/{place}", own) for place, row in enumerate(given)]
     before = len(reader.errors)
     wanted = read_options(reader, rows, "/options")
     if len(reader.errors) > before:
@@ -79,7 +80,7 @@ def _options(reader: Reader, question: Question, value: object) -> tuple[Option,
     silence = question.timing.silence
     if silence is not None and silence not in {option.key for option in wanted}:
         reader.refuse("/options", f"Keep {silence}: it is what silence means here.")
-    if effects <= {"none"}:
+    if effects <= {"none"} and question.options_from is None:
         reader.refuse("/options", "At least one option must settle the question.")
     return wanted
 
