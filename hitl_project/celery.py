@@ -14,7 +14,6 @@ settings.SECRET_KEY  # noqa: B018
 
 app = Celery("hitl_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
 app.steps["worker"].add(DjangoStructLogInitStep)
 
 HEARTBEAT = "beat-heartbeat"

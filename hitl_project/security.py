@@ -18,7 +18,7 @@ UNFOLD = (
     )
     + "; style-src-attr 'unsafe-inline'"
 )
-# Swagger UI sets style attributes as well; the hash is style element of drf-spectacular's template.
+# Swagger UI sets style attributes too; the hash is of drf-spectacular's one style element.
 DOCS = (
     OURS.replace(
         "style-src 'self'", "style-src 'self' 'sha256-MMpT0iDxyjALd9PdfepImGX3DBfJPXZ4IlDWdPAgtn0='"

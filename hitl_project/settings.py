@@ -202,6 +202,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     else {"socket_timeout": 0.25, "socket_connect_timeout": 0.25, "visibility_timeout": 600}
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if EMBEDDED else 1
+# Named, because discovery would only log a module that cannot be imported.
+CELERY_IMPORTS = ["reviews.tasks"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = not EMBEDDED
 CELERY_TASK_TIME_LIMIT = 120
