@@ -103,3 +103,12 @@ def cast(db: None) -> "Cast":
     from tests.builders import make_cast
 
     return make_cast()
+
+
+@pytest.fixture
+def story(cast: "Cast") -> Iterator["Cast"]:
+    """The cast again; when the story is told, its chains verify and fold to what the tables say."""
+    from tests.stories import everything_told_is_true
+
+    yield cast
+    everything_told_is_true()
