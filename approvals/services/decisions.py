@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -55,7 +55,6 @@ class Poll:
     question: Question
     votes: Sequence[Vote]
     holders: Mapping[int, Holder]
-    excluded: Mapping[int, str]
     within: Collection[int] | None
 
     @property
@@ -77,8 +76,8 @@ class Poll:
         valid = (
             holder.is_active
             and holder.is_human
-            and vote.principal_id not in self.excluded
-            and vote.voter_id not in self.excluded
+            and holder.excluded_as is None
+            and self.holders[vote.voter_id].excluded_as is None
             and vote.digest == self.decision.digest
         )
         return Cast(
@@ -100,7 +99,7 @@ class Poll:
             is_active=user.is_active,
             is_human=not user.is_machine,
             seats=self.seats(user.pk),
-            excluded_as=self.excluded.get(user.pk),
+            excluded_as=holder.excluded_as if holder else None,
             already_voted=any(user.pk in (v.voter_id, v.principal_id) for v in self.votes),
             names=holder.names if holder else frozenset((user.pk, user.username)),
         )
@@ -121,10 +120,10 @@ class Poll:
             remaining = [
                 Seated(holder.seats, holder.names)
                 for holder in permissions.everybody_seated(
-                    policy_id=self.decision.policy_id
+                    policy_id=self.decision.policy_id, decision_id=self.decision.pk
                 ).values()
                 if holder.user_id not in voted
-                and holder.user_id not in self.excluded
+                and holder.excluded_as is None
                 and (self.within is None or holder.user_id in self.within)
             ]
         return decide(self.question, self.casts(), escalated=self.escalated, remaining=remaining)
@@ -140,13 +139,14 @@ class CastAnswer:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(rendered: bytes) -> Question:
+def _parsed(rendered: str) -> Question:
     return parse_question(json.loads(rendered))
 
 
 def question_of(decision: Decision) -> Question:
     """Return the frozen question of a decision."""
-    return _parsed(canonical_bytes(decision.question))
+    # Most decisions ask one of a few questions; the text is only the key they are found by.
+    return _parsed(json.dumps(decision.question, sort_keys=True))
 
 
 def open_decision(
@@ -159,6 +159,7 @@ def open_decision(
     rule: dict[str, Any] | None,
     proposal: dict[str, Any],
     amount: Any,
+    least_people: int = 1,
     excluded: Mapping[int, str],
     within: Collection[int] | None,
     system: dict[str, Any],
@@ -180,7 +181,8 @@ def open_decision(
             for user_id, holder in everybody.items()
         )
 
-    frozen = render_question(resolve(question, eligible=eligible, amount=amount))
+    resolved = resolve(question, eligible=eligible, amount=amount)
+    frozen = render_question(_by_at_least(least_people, resolved))
     content = canonical_bytes(proposal)
     action_digest = sha256_hex(content)
     decision = Decision(
@@ -213,20 +215,30 @@ def open_decision(
     return decision
 
 
+def _by_at_least(people: int, question: Question) -> Question:
+    """Return a resolved question that takes this many different people; a vote fills one need."""
+    asked = sum(int(need.count) for stage in question.stages for need in stage.needs)
+    if asked >= people:
+        return question
+    *before, stage = question.stages
+    first, *others = stage.needs
+    need = replace(first, count=int(first.count) + people - asked)
+    return replace(question, stages=(*before, replace(stage, needs=(need, *others))))
+
+
 def read_poll(
     *, decision: Decision, also: Collection[int] = (), within: Collection[int] | None = None
 ) -> Poll:
     """Read a decision's votes, exclusions and the present rights of voters and `also`."""
-    votes = list(decision.votes.filter(withdrawn_at__isnull=True))
-    people = {vote.principal_id for vote in votes} | set(also)
+    votes = list(Vote.objects.filter(decision=decision, withdrawn_at__isnull=True))
+    people = {person for vote in votes for person in (vote.principal_id, vote.voter_id)}
     return Poll(
         decision=decision,
         question=question_of(decision),
         votes=votes,
-        holders=permissions.holders(policy_id=decision.policy_id, user_ids=people)
-        if people
-        else {},
-        excluded=dict(decision.exclusions.values_list("user_id", "why")),
+        holders=permissions.holders(
+            policy_id=decision.policy_id, user_ids=people.union(also), decision_id=decision.pk
+        ),
         within=within,
     )
 
@@ -289,9 +301,7 @@ def cast_vote(
         cast_at=now,
     )
     vote.save(force_insert=True)
-    poll = Poll(
-        decision, poll.question, [*poll.votes, vote], poll.holders, poll.excluded, poll.within
-    )
+    poll = Poll(decision, poll.question, [*poll.votes, vote], poll.holders, poll.within)
     tally = poll.tally()
     if tally.winner is None:
         return CastAnswer(vote, poll.tally(with_remaining=True), replayed=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from approvals.answers import check_against
+from approvals.answers import check_against, check_plain
 from approvals.eligibility import normalise_identity
 from approvals.errors import Invalid
 from approvals.models import AccessKey, ApprovalPolicy, Exclusion, User
@@ -33,6 +33,7 @@ class Asking:
     rule: dict[str, Any] | None
     risk: str
     priority: str
+    least_people: int
 
 
 def ask(
@@ -58,11 +59,10 @@ def ask(
     priority = (row.priority if row else "") or request.priority
     risk = (row.risk if row else "") or (Risk.HIGH if checkpoint.critical else checkpoint.risk)
     critical = checkpoint.critical or priority == "critical"
-    question = frozen_question(
-        checkpoint=checkpoint, policy=policy, request=request, two_people=critical
-    )
+    question = frozen_question(checkpoint=checkpoint, policy=policy, request=request)
+    least = 2 if critical else 1
     if not _flag(checkpoint.slug):
-        return Asking("allow", "flag", policy, question, FLAG_OFF, risk, priority)
+        return Asking("allow", "flag", policy, question, FLAG_OFF, risk, priority, least)
     rule = {
         "name": verdict.rule.name if verdict.rule else "",
         "when": verdict.rule.when if verdict.rule else "",
@@ -71,20 +71,21 @@ def ask(
         "legal_basis": (verdict.rule.legal_basis if verdict.rule else None) or None,
         "why": verdict.why,
     }
-    return Asking(verdict.then, "rule", policy, question, rule, risk, priority)
+    return Asking(verdict.then, "rule", policy, question, rule, risk, priority, least)
 
 
 def check_proposal(checkpoint: Checkpoint, proposal: dict[str, Any]) -> None:
-    """Refuse a proposal that does not match the checkpoint's schema.
+    """Refuse a proposal canonical JSON cannot carry, or that its checkpoint's schema refuses.
 
     :raises SchemaMismatch: one error per field.
     """
+    check_plain(proposal, at="/proposal")
     if checkpoint.proposal_schema:
         check_against(checkpoint.proposal_schema, proposal, at="/proposal")
 
 
 def frozen_question(
-    *, checkpoint: Checkpoint, policy: ApprovalPolicy, request: TicketRequest, two_people: bool
+    *, checkpoint: Checkpoint, policy: ApprovalPolicy, request: TicketRequest
 ) -> Question:
     """Return the policy's question as this request may shape it: a preset, its own form, tighter.
 
@@ -106,7 +107,7 @@ def frozen_question(
             question = tighten(question, request.question)
     except QuestionInvalid as problem:
         raise Invalid(errors=problem.errors) from problem
-    return _by_two(question) if two_people else question
+    return question
 
 
 def _with_form(question: Question, form: dict[str, Any]) -> Question:
@@ -133,16 +134,6 @@ def _with_offers(question: Question, offers: list[dict[str, Any]]) -> Question:
         message = "This question needs the options the AI offers: send ai.options."
         raise Invalid(errors=[{"pointer": "/ai/options", "message": message}])
     return parse_question(rendered)
-
-
-def _by_two(question: Question) -> Question:
-    """Ask at least two different people; counts that already do stay as they are."""
-    stage = question.stages[-1]
-    people = sum(need.count if isinstance(need.count, int) else 2 for need in stage.needs)
-    if people >= 2 or len(question.stages) > 1:
-        return question
-    need = replace(stage.needs[0], count=2)
-    return replace(question, stages=(replace(stage, needs=(need, *stage.needs[1:])),))
 
 
 def _flag(slug: str) -> bool:

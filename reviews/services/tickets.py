@@ -334,6 +334,7 @@ def _put(
         rule=asking.rule,
         proposal=request.proposal,
         amount=request.amount,
+        least_people=asking.least_people,
         excluded=excluded,
         within=people_within(ticket),
         system=system_now(),
