@@ -75,7 +75,7 @@ def create_endpoint(
         errors.append({"pointer": "/url", "message": "Keep it within 500 characters."})
     if not 0 < len(name) <= 80:
         errors.append({"pointer": "/name", "message": "Give a name of 1 to 80 characters."})
-    if unknown := [type for type in types if type not in EVENT_TYPES]:
+    if unknown := [name for name in types if name not in EVENT_TYPES]:
         errors.append({"pointer": "/types", "message": f"There is no event {unknown[0]}."})
     if errors:
         raise Invalid(errors=errors)

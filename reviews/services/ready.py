@@ -1,0 +1,153 @@
+"""Load the roles, the queue and the checkpoints that come with the service."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import Max
+
+from approvals.models import ApprovalPolicy, User
+from approvals.question import parse_question, render_question
+from approvals.services.policies import publish_policy, rendered
+from audit.clock import db_now
+from audit.services import SYSTEM, Draft, record
+from reviews.events import actor_for
+from reviews.models import Checkpoint, Queue, Rule
+from reviews.ready.checkpoints import OVERRIDE_ROLES, READY
+from reviews.ready.roles import LEAD, OFFICE_ROLES, REVIEWER
+
+_SETTINGS = (
+    *("title", "reference", "effect_sentence", "proposal_schema", "view", "otherwise"),
+    *("risk", "critical", "presets"),
+)
+
+
+def load_ready(*, reset: bool = False, by: User | None = None) -> list[str]:
+    """Make what is missing of the ready things; return a sentence for each change.
+
+    What is there belongs to its managers and stays as they made it; `reset` brings roles and
+    checkpoints back to how they came, as new policy versions where the question differs.
+    """
+    with transaction.atomic():
+        now = db_now()
+        changes = [*_load_roles(reset=reset), *_load_queue()]
+        for data in READY:
+            changes += _load_checkpoint(data, reset=reset, by=by, now=now)
+    return changes
+
+
+def _load_roles(*, reset: bool) -> Iterable[str]:
+    known = {
+        f"{right.content_type.app_label}.{right.codename}": right
+        for right in Permission.objects.select_related("content_type")
+    }
+    for name, patterns in OFFICE_ROLES.items():
+        role, made = Group.objects.get_or_create(name=name)
+        if not made and not reset:
+            continue
+        rights = [
+            right
+            for label, right in known.items()
+            if any(fnmatchcase(label, pattern) for pattern in patterns)
+        ]
+        if made or {right.pk for right in rights} != set(
+            role.permissions.values_list("pk", flat=True)
+        ):
+            role.permissions.set(rights)
+            yield f"Role {name} {'made' if made else 'reset'}."
+
+
+def _load_queue() -> Iterable[str]:
+    queue, made = Queue.objects.get_or_create(slug="general", defaults={"name": "General"})
+    if made:
+        queue.roles.set(Group.objects.filter(name__in=[REVIEWER, LEAD]))
+        yield "Queue general made."
+
+
+def _load_checkpoint(
+    data: dict[str, Any], *, reset: bool, by: User | None, now: datetime
+) -> list[str]:
+    slug = data["slug"]
+    standing = Checkpoint.objects.filter(slug=slug).select_for_update(of=("self",)).first()
+    if standing is not None and not reset:
+        return []
+    checkpoint = standing or Checkpoint(slug=slug)
+    before = _as_data(checkpoint) if standing else None
+    policy = _policy(data, by=by, now=now)
+    after = {
+        **{name: data[name] for name in _SETTINGS},
+        "question": policy.pk,
+        "rules": [_whole_rule(rule) for rule in data["rules"]],
+    }
+    if before == after:
+        return []
+    for name in _SETTINGS:
+        setattr(checkpoint, name, data[name])
+    checkpoint.question = policy
+    checkpoint.save()
+    _write_rules(checkpoint, after["rules"])
+    done = "reset" if standing else "made"
+    facts = {"slug": slug, "policy_version": policy.version, "reset": standing is not None}
+    record(SYSTEM, [Draft("checkpoint.loaded", now, actor_for(by), data=facts)])
+    return [f"Checkpoint {slug} {done}."]
+
+
+def _policy(data: dict[str, Any], *, by: User | None, now: datetime) -> ApprovalPolicy:
+    """Return the newest version of a checkpoint's question, published anew only if it differs."""
+    wanted = render_question(parse_question(data["question"]))
+    standing = ApprovalPolicy.objects.filter(slug=data["slug"]).order_by("-version").first()
+    if standing is not None and rendered(standing) == wanted:
+        return standing
+    return publish_policy(
+        slug=data["slug"],
+        name=data["title"],
+        question=wanted,
+        by=by,
+        now=now,
+        note="As it comes with the service.",
+        override_roles=OVERRIDE_ROLES,
+    )
+
+
+def _whole_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    usual = {
+        "then": "ask",
+        "band": "",
+        "priority": "",
+        "risk": "",
+        "legal_basis": "",
+        "state": "live",
+    }
+    return {**usual, **rule}
+
+
+_RULE_FIELDS = ("name", "when", "then", "band", "priority", "risk", "legal_basis", "state")
+
+
+def _as_data(checkpoint: Checkpoint) -> dict[str, Any]:
+    rules = list(checkpoint.rules.exclude(state=Rule.State.OFF))
+    return {
+        **{name: getattr(checkpoint, name) for name in _SETTINGS},
+        "question": checkpoint.question_id,
+        "rules": [{name: getattr(rule, name) for name in _RULE_FIELDS} for rule in rules],
+    }
+
+
+def _write_rules(checkpoint: Checkpoint, rules: list[dict[str, Any]]) -> None:
+    """Write the rules that come along; what managers added is switched off and stands behind."""
+    own = checkpoint.rules.all()
+    names = [rule["name"] for rule in rules]
+    own.filter(name__in=names).delete()
+    own.update(state=Rule.State.OFF)
+    last = own.aggregate(last=Max("position"))["last"] or 0
+    for rule in own.filter(position__lte=len(rules)).order_by("position"):
+        last = max(last, len(rules)) + 1
+        rule.position = last
+        rule.save(update_fields=["position"])
+    for position, data in enumerate(rules, start=1):
+        rule = Rule(checkpoint=checkpoint, position=position, **data)
+        rule.full_clean(exclude=["checkpoint", "question"])
+        rule.save()
