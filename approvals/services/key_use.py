@@ -40,7 +40,7 @@ def note(key_id: UUID, at: datetime) -> None:
         log.debug("use of a key not noted: %s", problem)
 
 
-def flush() -> int:
+def flush_key_use() -> int:
     """Write what was noted since the last time; return how many keys were touched."""
     used = dict(AccessKey.objects.filter(revoked_at=None).values_list("pk", "last_used_at"))
     try:
