@@ -161,9 +161,7 @@ class TestRules:
 
     def test_an_invalid_rule_asks_at_once_whatever_otherwise_says(self, story):
         broken = {"when": "total >", "then": "allow", "name": "broken"}
-        checkpoint(
-            "buy", rules=[broken, ALLOW_SMALL], proposal_schema=PURCHASE, otherwise="allow"
-        )
+        checkpoint("buy", rules=[broken, ALLOW_SMALL], proposal_schema=PURCHASE, otherwise="allow")
         ticket = story.open(checkpoint="buy", proposal={"total": 50})
 
         assert ticket.status == "pending"
