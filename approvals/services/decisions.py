@@ -275,7 +275,7 @@ def cast_vote(
     for vote in poll.votes:
         if vote.voter_id == voter.pk and (vote.choice, vote.outcome_digest) == (choice, outcome):
             return CastAnswer(vote, poll.tally(), replayed=True)
-    if decision.settled_at is not None:
+    if decision.settled_at is not None or decision.closed_at is not None:
         raise AlreadyDecided
     code = poll.refusal_for(voter, choice=choice, outcome=outcome)
     if code:

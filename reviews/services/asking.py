@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 
 from approvals.answers import check_against, check_plain
 from approvals.eligibility import normalise_identity
 from approvals.errors import Invalid
-from approvals.models import AccessKey, ApprovalPolicy, Exclusion, User
+from approvals.models import AccessKey, ApprovalPolicy, Decision, Exclusion, User
 from approvals.presets import apply_preset
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
 from approvals.services.policies import question_of_policy
@@ -36,12 +37,25 @@ class Asking:
     least_people: int
 
 
-def ask(
-    *, checkpoint: Checkpoint, request: TicketRequest, region: Region | None, now: datetime
-) -> Asking:
-    """Check a proposal, run the checkpoint's rules over it, and make the question ready.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the rules say about a proposal, before it is asked how the question may be shaped."""
 
-    :raises Refusal: SchemaMismatch for the proposal, Invalid for what the requester asked for.
+    then: str
+    by: str
+    policy: ApprovalPolicy
+    rule: dict[str, Any]
+    risk: str
+    priority: str
+    least_people: int
+
+
+def judge(
+    *, checkpoint: Checkpoint, request: TicketRequest, region: Region | None, now: datetime
+) -> Judged:
+    """Check a proposal and run the checkpoint's rules over it.
+
+    :raises SchemaMismatch: for the proposal.
     """
     check_proposal(checkpoint, request.proposal)
     rows = list(checkpoint.rules.all())
@@ -58,11 +72,9 @@ def ask(
     policy = row.question if row and row.question else checkpoint.question
     priority = (row.priority if row else "") or request.priority
     risk = (row.risk if row else "") or (Risk.HIGH if checkpoint.critical else checkpoint.risk)
-    critical = checkpoint.critical or priority == "critical"
-    question = frozen_question(checkpoint=checkpoint, policy=policy, request=request)
-    least = 2 if critical else 1
+    least = 2 if checkpoint.critical or priority == "critical" else 1
     if not _flag(checkpoint.slug):
-        return Asking("allow", "flag", policy, question, FLAG_OFF, risk, priority, least)
+        return Judged("allow", "flag", policy, FLAG_OFF, risk, priority, least)
     rule = {
         "name": verdict.rule.name if verdict.rule else "",
         "when": verdict.rule.when if verdict.rule else "",
@@ -71,7 +83,54 @@ def ask(
         "legal_basis": (verdict.rule.legal_basis if verdict.rule else None) or None,
         "why": verdict.why,
     }
-    return Asking(verdict.then, "rule", policy, question, rule, risk, priority, least)
+    return Judged(verdict.then, "rule", policy, rule, risk, priority, least)
+
+
+def ask(
+    *, checkpoint: Checkpoint, request: TicketRequest, region: Region | None, now: datetime
+) -> Asking:
+    """Check a proposal, run the checkpoint's rules over it, and make the question ready.
+
+    :raises Refusal: SchemaMismatch for the proposal, Invalid for what the requester asked for.
+    """
+    judged = judge(checkpoint=checkpoint, request=request, region=region, now=now)
+    question = frozen_question(checkpoint=checkpoint, policy=judged.policy, request=request)
+    return Asking(
+        judged.then,
+        judged.by,
+        judged.policy,
+        question,
+        judged.rule,
+        judged.risk,
+        judged.priority,
+        judged.least_people,
+    )
+
+
+def check_modified(
+    *,
+    checkpoint: Checkpoint,
+    request: TicketRequest,
+    region: Region | None,
+    decision: Decision,
+    now: datetime,
+) -> None:
+    """Refuse a proposal as modified that its rules deny, or would have put to other people.
+
+    :raises Refusal: SchemaMismatch for its content, Invalid for what the rules say of it.
+    """
+    judged = judge(checkpoint=checkpoint, request=request, region=region, now=now)
+    if judged.then == "allow":
+        return
+    stages = decision.question["stages"]
+    asked = sum(need["count"] for stage in stages for need in stage["needs"])
+    problem = ""
+    if judged.then == "deny":
+        problem = f"{judged.rule['why']}."
+    elif judged.policy.slug != decision.policy.slug or judged.least_people > asked:
+        problem = "Modified like this, others must be asked; request changes instead."
+    if problem:
+        raise Invalid(errors=[{"pointer": "/amendments", "message": problem}])
 
 
 def check_proposal(checkpoint: Checkpoint, proposal: dict[str, Any]) -> None:
@@ -172,25 +231,26 @@ def own_work_of(
 
     Two accounts of one person share their normalised mail address, so both are excluded.
     """
-    why: dict[str, str] = {}
-    for user in editors:
-        why[user.identity] = Exclusion.Why.EDITOR
-    on_behalf = normalise_identity(on_behalf_of) if on_behalf_of else ""
-    if on_behalf:
-        why[on_behalf] = Exclusion.Why.ON_BEHALF_OF
+    named = _people_called(on_behalf_of)
+    why: dict[str, str] = {user.identity: Exclusion.Why.EDITOR for user in editors}
+    why |= {person.identity: Exclusion.Why.ON_BEHALF_OF for person in named}
     if key is not None:
         why[key.owner.identity] = Exclusion.Why.KEY_OWNER
     if not requester.is_machine:
         why[requester.identity] = Exclusion.Why.REQUESTER
-    why.pop("", None)
-    people = User.objects.filter(kind=User.Kind.HUMAN, identity__in=why) | User.objects.filter(
-        kind=User.Kind.HUMAN, username__iexact=on_behalf_of or "\x01"
+    people = User.objects.filter(kind=User.Kind.HUMAN, identity__in=why)
+    excluded = {person.pk: why[person.identity] for person in people}
+    return excluded, named[0] if named else None
+
+
+def _people_called(name: str) -> list[User]:
+    """Return the people a requester may mean by a user name or mail address, best match first."""
+    identity = normalise_identity(name)
+    if not identity:
+        return []
+    called = Q(identity=identity) | Q(username__iexact=identity) | Q(username__iexact=name.strip())
+    people = User.objects.filter(called, kind=User.Kind.HUMAN).order_by("pk")
+    spelt = {name.strip().casefold(), identity}
+    return sorted(
+        people, key=lambda p: spelt.isdisjoint({p.username.casefold(), p.email.casefold()})
     )
-    excluded: dict[int, str] = {}
-    beneficiary: User | None = None
-    for person in people:
-        excluded[person.pk] = why.get(person.identity, Exclusion.Why.ON_BEHALF_OF)
-        named = on_behalf_of.casefold() in {person.username.casefold(), person.email.casefold()}
-        if on_behalf_of and (named or person.identity == on_behalf):
-            beneficiary = person
-    return excluded, beneficiary

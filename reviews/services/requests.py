@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from reviews.models import Region
+from reviews.models import Region, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +61,30 @@ class TicketRequest:
     def ai_facts(self) -> dict[str, Any]:
         """Return what rules read under `ai.`."""
         return {name: self.ai.get(name) for name in ("prediction", "confidence", "model")}
+
+
+def request_of(ticket: Ticket) -> TicketRequest:
+    """Return what the ticket was opened with, to be put again with other content."""
+    return TicketRequest(
+        checkpoint=ticket.checkpoint.slug,
+        title=ticket.title,
+        summary=ticket.summary,
+        proposal=ticket.proposal,
+        reference=ticket.reference,
+        ai=ticket.ai,
+        priority=ticket.priority,
+        domain=ticket.domain,
+        impact=ticket.impact,
+        amount=ticket.amount,
+        financial_impact=ticket.financial_impact,
+        compliance=ticket.compliance,
+        novel_pattern=ticket.novel_pattern,
+        labels=tuple(ticket.labels),
+        preset=ticket.preset,
+        question=ticket.asked.get("question") or {},
+        response_schema=ticket.asked.get("response_schema"),
+        interaction=ticket.interaction,
+        callback_url=ticket.callback_url,
+        pipeline=ticket.pipeline,
+        on_behalf_of=ticket.on_behalf_of,
+    )

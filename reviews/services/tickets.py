@@ -27,7 +27,7 @@ from reviews.events import Story
 from reviews.models import Checkpoint, Queue, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
-from reviews.services.requests import TicketRequest
+from reviews.services.requests import TicketRequest, request_of
 from reviews.services.turns import Turn, people_within, turn_at, writing
 
 
@@ -104,7 +104,7 @@ def resubmit_ticket(
             raise AlreadyDecided
         if version is not None and version != ticket.version:
             raise TicketChanged(version=ticket.version)
-        request = replace(_request_of(ticket), proposal=proposal, **(changes or {}))
+        request = replace(request_of(ticket), proposal=proposal, **(changes or {}))
         asking = ask(checkpoint=ticket.checkpoint, request=request, region=ticket.region, now=now)
         excluded, _ = own_work_of(
             requester=ticket.requester,
@@ -249,33 +249,6 @@ def _write_content(ticket: Ticket, request: TicketRequest, asking: Asking) -> No
     ticket.pipeline = request.pipeline
     ticket.callback_url = request.callback_url
     ticket.rule = asking.rule
-
-
-def _request_of(ticket: Ticket) -> TicketRequest:
-    """Return what the ticket was opened with, to be put again with other content."""
-    return TicketRequest(
-        checkpoint=ticket.checkpoint.slug,
-        title=ticket.title,
-        summary=ticket.summary,
-        proposal=ticket.proposal,
-        reference=ticket.reference,
-        ai=ticket.ai,
-        priority=ticket.priority,
-        domain=ticket.domain,
-        impact=ticket.impact,
-        amount=ticket.amount,
-        financial_impact=ticket.financial_impact,
-        compliance=ticket.compliance,
-        novel_pattern=ticket.novel_pattern,
-        labels=tuple(ticket.labels),
-        preset=ticket.preset,
-        question=ticket.asked.get("question") or {},
-        response_schema=ticket.asked.get("response_schema"),
-        interaction=ticket.interaction,
-        callback_url=ticket.callback_url,
-        pipeline=ticket.pipeline,
-        on_behalf_of=ticket.on_behalf_of,
-    )
 
 
 def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """The one way in for a vote, from whichever door it comes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from approvals.services import decisions
 from audit.context import origin
 from reviews.models import Ticket
 from reviews.services import conclusions
-from reviews.services.asking import check_proposal
+from reviews.services.asking import check_modified
+from reviews.services.requests import request_of
 from reviews.services.turns import turn_at
 
 
@@ -61,7 +62,13 @@ def cast_vote(
             channel=origin().channel,
             now=turn.now,
             within=turn.people_within(),
-            check_content=lambda content: check_proposal(ticket.checkpoint, content),
+            check_content=lambda content: check_modified(
+                checkpoint=ticket.checkpoint,
+                request=replace(request_of(ticket), proposal=content),
+                region=ticket.region,
+                decision=decision,
+                now=turn.now,
+            ),
         )
         if answer.replayed:
             return VoteAnswer(ticket, answer.vote, answer.tally, replayed=True)
