@@ -52,10 +52,10 @@ check: dev-env ## Run what CI runs
 	@$(MAKE) --no-print-directory test test-browser
 
 bench: dev-env ## Measure and print the figures; JSON under var/
-	@$(DEV)/bin/python -m bench
+	@$(DEV)/bin/python -m tests.bench
 
 prove: dev-env ## Prove what is promised under faults and races (GROUP=D, ROW=D1)
-	@$(DEV)/bin/python -m prove $(if $(GROUP),--group $(GROUP)) $(if $(ROW),--row $(ROW))
+	@$(DEV)/bin/python -m tests.prove $(if $(GROUP),--group $(GROUP)) $(if $(ROW),--row $(ROW))
 
 fmt: dev-env ## Format the code and fix what can be fixed by itself
 	@$(DEV)/bin/ruff check --fix-only -q . ; $(DEV)/bin/ruff format .
