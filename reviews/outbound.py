@@ -9,6 +9,7 @@ services that never asked for us; both, and private addresses, are only for the 
 `HITL_OUTBOUND_ALLOWED` (`host:port` or `host:*`). DEBUG changes nothing about it.
 """
 
+import re
 import socket
 import threading
 import time
@@ -28,6 +29,9 @@ TOTAL_SECONDS = 10.0
 # Nothing of an answer is used but its status; a little is read so that a connection can be reused.
 LARGEST_ANSWER = 16 * 1024
 PORTS = frozenset({80, 443})
+
+# A host as it goes into a header and to the resolver: a name in ASCII, or an address.
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-z:.%_-]*")
 
 # Where a name may be dialled: numeric addresses, in the order to try them.
 Resolve = Callable[[str, int], list[str]]
@@ -69,6 +73,8 @@ def target_of(url: str) -> Target:
         raise Unreachable("This is not a web address.", forbidden=True) from None
     if parsed.scheme not in ("https", "http") or not host:
         raise Unreachable("Give an address that begins with https://.", forbidden=True)
+    if not _HOST.fullmatch(host):
+        raise Unreachable("This is not a web address.", forbidden=True)
     if parsed.userinfo:
         raise Unreachable("An address carries no user name or password.", forbidden=True)
     listed = is_listed(host, port)
@@ -79,11 +85,10 @@ def target_of(url: str) -> Target:
         )
     if not listed and port not in PORTS:
         raise Unreachable("Only the ports 443 and 80 are called.", forbidden=True)
-    literal = host.strip("[]")
-    numeric = _numeric(literal)
+    numeric = _numeric(host)
     if not listed and numeric and not is_public(numeric):
         raise Unreachable("This address is not a public one.", forbidden=True)
-    return Target(parsed.scheme.encode(), literal, port, parsed.raw_path, listed)
+    return Target(parsed.scheme.encode(), host, port, parsed.raw_path, listed)
 
 
 def why_refused(url: str) -> str:
@@ -97,9 +102,8 @@ def why_refused(url: str) -> str:
 
 def is_listed(host: str, port: int) -> bool:
     """Return whether the operator allowed this host at this port."""
-    name = host.strip("[]")
     return any(
-        (allowed.strip("[]"), at) in ((name, str(port)), (name, "*"))
+        (allowed.strip("[]"), at) in ((host, str(port)), (host, "*"))
         for allowed, at in settings.HITL_OUTBOUND_ALLOWED
     )
 
@@ -126,12 +130,16 @@ class Client:
     """Sends requests, several at a time from several threads; close it when done."""
 
     def __init__(
-        self, *, resolve: Resolve = system_resolve, total_seconds: float = TOTAL_SECONDS
+        self,
+        *,
+        resolve: Resolve = system_resolve,
+        network: httpcore2.NetworkBackend | None = None,
+        total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self._total = total_seconds
         self._pool = httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(),
-            network_backend=_CheckedNetwork(resolve),
+            network_backend=_CheckedNetwork(resolve, network or httpcore2.SyncBackend()),
             max_connections=64,
             max_keepalive_connections=16,
             keepalive_expiry=5,
@@ -205,9 +213,8 @@ _call = _Call()
 class _CheckedNetwork(httpcore2.NetworkBackend):
     """Dials only addresses it has itself resolved and checked, until the call's deadline."""
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
-        self._system = httpcore2.SyncBackend()
+    def __init__(self, resolve: Resolve, network: httpcore2.NetworkBackend) -> None:
+        self._resolve, self._network = resolve, network
 
     def connect_tcp(
         self,
@@ -229,7 +236,7 @@ class _CheckedNetwork(httpcore2.NetworkBackend):
             if left <= 0:
                 break
             try:
-                stream = self._system.connect_tcp(
+                stream = self._network.connect_tcp(
                     address, port, timeout=left, socket_options=socket_options
                 )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
