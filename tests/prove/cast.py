@@ -52,6 +52,7 @@ def cast(
     needed: int = 1,
     rejections: int | None = None,
     preset: str = "review",
+    hold: str = "PT0S",
     listening: bool = True,
 ) -> Cast:
     """Return a cast whose checkpoint asks `needed` reviewers; with an endpoint that listens."""
@@ -63,6 +64,7 @@ def cast(
     question["stages"] = [
         {**PRESETS[preset]["stages"][0], "needs": [need], "rejections": rejections or needed}
     ]
+    question["timing"] = {**question["timing"], "hold": hold}
     policy = publish_policy(slug=f"proof-{tag}", name="Proof", question=question, by=None, now=db_now())
     queue = Queue.objects.get_or_create(slug="general", defaults={"name": "General"})[0]
     queue.roles.add(role)

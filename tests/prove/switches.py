@@ -47,9 +47,11 @@ def _without_ticket_lock() -> None:
 def _without_head_lock() -> None:
     from audit import services
 
+    first = services._locked_head
+
     def unlocked(cursor: Any, stream: str) -> tuple[int, str]:
         cursor.execute("SELECT seq, hash FROM audit_chainhead WHERE stream = %s", [stream])
-        seq, last = cursor.fetchone() or (0, services.GENESIS)
+        seq, last = cursor.fetchone() or first(cursor, stream)
         return seq, last
 
     services._locked_head = unlocked
