@@ -1,0 +1,99 @@
+"""People and machines."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from approvals.models import User
+
+
+class WordsField(forms.CharField):
+    """Read a list of words, separated by commas."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        return [word.strip() for word in (super().clean(value) or "").split(",") if word.strip()]
+
+
+class PersonForm(UserChangeForm):  # type: ignore[misc]
+    """A person, with the fields of expertise as words."""
+
+    domains = WordsField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Fields of expertise, separated by commas: medical, legal.",
+    )
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+    """Everybody who acts here. Roles are given on the Roles page, machines are made with a key."""
+
+    form = PersonForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "full_name", "email", "kind", "roles", "is_active")
+    list_filter = ("kind", "is_active", "groups")
+    filter_horizontal = ()
+    readonly_fields = ("kind", "roles", "last_login", "date_joined")
+    autocomplete_fields = ("manager",)
+    fieldsets = (
+        (None, {"fields": ("username", "password", "kind")}),
+        ("Person", {"fields": (("first_name", "last_name"), "email", "manager")}),
+        ("Work", {"fields": ("roles", "domains", ("time_zone", "capacity"))}),
+        ("Access", {"fields": (("is_active", "is_staff", "is_superuser"),)}),
+        ("Dates", {"fields": (("last_login", "date_joined"),)}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
+    )
+
+    @admin.display(description="name")
+    def full_name(self, user: User) -> str:
+        return user.get_full_name()
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        if not user.pk:
+            return ""
+        return ", ".join(role.name for role in user.groups.all()) or "none"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Keep the desk shut for machines, and superusers in the hands of superusers."""
+        fields = list(super().get_readonly_fields(request, obj))
+        if obj is not None and obj.is_machine:
+            fields += ["is_staff", "is_superuser", "manager", "username"]
+        elif not request.user.is_superuser:
+            fields += ["is_superuser"]
+        return fields
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Show a machine without a password: it has none."""
+        sets = super().get_fieldsets(request, obj)
+        if obj is not None and obj.is_machine:
+            return ((None, {"fields": ("username", "first_name", "kind", "is_active")}),)
+        return sets
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        """Refuse a password for a machine."""
+        user = self.get_object(request, id)
+        if user is not None and user.is_machine:
+            from django.core.exceptions import PermissionDenied
+
+            raise PermissionDenied("A machine has no password.")
+        return super().user_change_password(request, id, form_url)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Keep people: what they did tells of them. Somebody who left is made inactive."""
+        return False

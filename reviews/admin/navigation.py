@@ -1,0 +1,92 @@
+"""Where one can go from here: the same words in the desk's bar and in the settings' sidebar."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place to go."""
+
+    title: str
+    link: str
+    symbol: str
+    here: bool = False
+
+
+_GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
+    ("Work", [("Queue", "reviews.ticket", "inbox")]),
+    (
+        "Decisions",
+        [
+            ("Checkpoints", "reviews.checkpoint", "rule"),
+            ("Approval policies", "approvals.approvalpolicy", "gavel"),
+        ],
+    ),
+    (
+        "People",
+        [
+            ("Roles", "auth.group", "groups"),
+            ("People", "approvals.user", "person"),
+            ("Regions", "reviews.region", "public"),
+            ("Queues", "reviews.queue", "stacks"),
+            ("Choice of queue", "reviews.queuechoice", "alt_route"),
+        ],
+    ),
+    (
+        "Machines",
+        [
+            ("Access keys", "approvals.accesskey", "key"),
+            ("Webhooks", "reviews.webhookendpoint", "webhook"),
+            ("Deliveries", "reviews.delivery", "outgoing_mail"),
+        ],
+    ),
+    (
+        "Proof",
+        [
+            ("Audit", "audit.auditevent", "history"),
+            ("Chain heads", "audit.chainhead", "link"),
+            ("Seals", "audit.seal", "verified"),
+        ],
+    ),
+]
+
+
+def _link(model: str) -> str:
+    return reverse(f"admin:{model.replace('.', '_')}_changelist")
+
+
+def _may(request: HttpRequest, model: str) -> bool:
+    if model == "reviews.ticket":
+        return True
+    app, name = model.split(".")
+    return bool(request.user.has_perm(f"{app}.view_{name}"))
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what unfold's sidebar shows to this person."""
+    groups = []
+    for title, items in _GROUPS:
+        shown = [
+            {"title": item, "icon": symbol, "link": _link(model)}
+            for item, model, symbol in items
+            if _may(request, model)
+        ]
+        if shown:
+            groups.append({"title": title, "separator": bool(groups), "items": shown})
+    return groups
+
+
+def entries(request: HttpRequest) -> list[Entry]:
+    """Return what the desk's bar shows: the queue, and one way into each group of settings."""
+    shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=True)]
+    for _title, items in _GROUPS[1:]:
+        shown += [
+            Entry(item, _link(model), symbol)
+            for item, model, symbol in items
+            if _may(request, model)
+        ][:1]
+    return shown

@@ -1,0 +1,310 @@
+"""The queue: what waits, ranked; one query per page whatever its length."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Count, Min, Prefetch, Q, QuerySet
+from django.http import HttpRequest
+
+from approvals.models import User, Vote
+from approvals.options import ALLOWING
+from audit.clock import db_now
+from reviews.display import moments
+from reviews.display.fields import currency_of, money
+from reviews.models import Assignment, Queue, Ticket
+
+PAGE = 50
+_SOON = 0.25
+SHOWN = {"mine": "Mine", "waiting": "Waiting", "decided": "Decided", "all": "All"}
+_WORDS = {
+    Ticket.Status.APPROVED: ("done", "good", "Approved"),
+    Ticket.Status.ANSWERED: ("done", "good", "Answered"),
+    Ticket.Status.REJECTED: ("no", "", "Rejected"),
+    Ticket.Status.NEEDS_CHANGES: ("return", "", "Needs changes"),
+    Ticket.Status.EXPIRED: ("clock", "", "Expired"),
+    Ticket.Status.CANCELLED: ("no", "", "Cancelled"),
+    Ticket.Status.REVOKED: ("return", "", "Revoked"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A word with its icon; the tone only repeats what the word says."""
+
+    icon: str
+    tone: str
+    word: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One ticket in the list."""
+
+    ticket: Ticket
+    amount: str
+    chip: Chip
+    needed: int
+    given: int
+    holder: User | None
+
+    @property
+    def dots(self) -> list[bool]:
+        """Return one mark per vote needed, true where it is given; none where one is enough."""
+        return [place < self.given for place in range(self.needed)] if self.needed > 1 else []
+
+
+def chip_of(ticket: Ticket, *, now: datetime) -> Chip:
+    """Return where a ticket stands in time, or how it ended."""
+    decision = ticket.decision
+    if ticket.status != Ticket.Status.PENDING:
+        icon, tone, word = _WORDS[Ticket.Status(ticket.status)]
+        return Chip(icon, tone, word, ticket.closed_at or ticket.created_at)
+    if decision.settled_at is not None and decision.final_at is not None:
+        return Chip("pause", "", f"In effect {moments.clock(decision.final_at, now=now)}",
+                    decision.final_at)  # fmt: skip
+    left = ticket.due_at - now
+    if left <= timedelta(0):
+        return Chip("overdue", "bad", f"Overdue {moments.length(-left)}", ticket.due_at)
+    if left < (ticket.due_at - ticket.created_at) * _SOON:
+        return Chip("soon", "warn", f"Due soon, {moments.length(left)}", ticket.due_at)
+    return Chip("clock", "", f"On track, {moments.length(left)}", ticket.due_at)
+
+
+def progress(question: dict[str, Any], votes: list[Vote]) -> tuple[int, int]:
+    """Return (votes needed through all stages, votes the leading answer has).
+
+    For the list only: every vote counts here, the ticket's own page re-checks each voter's rights.
+    """
+    needed = sum(
+        need["count"]
+        for stage in question["stages"]
+        for need in stage["needs"]
+        if isinstance(need["count"], int)
+    )
+    effects = {option["key"]: option["effect"] for option in question["options"]}
+    tally: dict[tuple[str, str], int] = {}
+    for vote in votes:
+        if effects.get(vote.choice) in ALLOWING:
+            outcome = (vote.choice, vote.outcome_digest)
+            tally[outcome] = tally.get(outcome, 0) + 1
+    return needed, min(max(tally.values(), default=0), needed)
+
+
+def row_of(ticket: Ticket, *, now: datetime) -> Row:
+    """Return what the list shows of a ticket whose votes and assignments are prefetched."""
+    needed, given = progress(ticket.decision.question, list(ticket.decision.votes.all()))
+    held = [
+        assignment
+        for assignment in ticket.assignments.all()
+        if assignment.until is None or assignment.until > now
+    ]
+    amount = "" if ticket.amount is None else money(ticket.amount, currency_of(ticket.proposal))
+    return Row(
+        ticket=ticket,
+        amount=amount,
+        chip=chip_of(ticket, now=now),
+        needed=needed,
+        given=given,
+        holder=held[0].person if held else None,
+    )
+
+
+def for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
+    """Read with the tickets all that their rows show, in a fixed number of queries."""
+    return (
+        tickets.select_related("checkpoint", "requester", "decision", "queue")
+        .defer(
+            *("ai", "asked", "interaction", "pipeline", "decision__content"),
+            *("decision__approved_content", "checkpoint__proposal_schema", "checkpoint__view"),
+        )
+        .prefetch_related(
+            Prefetch("decision__votes", Vote.objects.filter(withdrawn_at__isnull=True)),
+            Prefetch(
+                "assignments",
+                Assignment.objects.filter(released_at__isnull=True).select_related("person"),
+            ),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of the ranked list begins: everything below one ticket, as ranked at `at`."""
+
+    at: datetime
+    score: float
+    created_at: datetime
+    pk: UUID
+
+    def written(self) -> str:
+        text = "|".join(
+            (self.at.isoformat(), repr(self.score), self.created_at.isoformat(), self.pk.hex)
+        )
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str) -> "Place | None":
+        """Return the place a link names, or None where somebody made it up."""
+        try:
+            raw = urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode()
+            at, score, created_at, pk = raw.split("|")
+            place = cls(
+                datetime.fromisoformat(at),
+                float(score),
+                datetime.fromisoformat(created_at),
+                UUID(pk),
+            )
+        except ValueError:
+            return None
+        aware = place.at.tzinfo is not None and place.created_at.tzinfo is not None
+        return place if aware and abs(place.score) < 1e9 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One screen of the list and the link to what follows it."""
+
+    rows: list[Row]
+    more: str
+
+
+def find(tickets: QuerySet[Ticket], words: str) -> QuerySet[Ticket]:
+    """Narrow to tickets whose ref, reference, title or requester matches what was typed."""
+    words = words.replace("\x00", "").strip()[:200]
+    if not words:
+        return tickets
+    digits = words[2:] if words[:2].casefold() == "t-" else words
+    if digits.isascii() and digits.isdigit() and len(digits) <= 18:
+        return tickets.filter(Q(ref=int(digits)) | Q(reference=words) | Q(title__icontains=words))
+    return tickets.filter(
+        Q(title__icontains=words)
+        | Q(reference=words)
+        | Q(requester__username__icontains=words)
+        | Q(requester__first_name__icontains=words)
+    )
+
+
+class QueuePage:
+    """The list as one person asked for it."""
+
+    def __init__(self, request: HttpRequest, user: User) -> None:
+        self.user = user
+        self.now = db_now()
+        self.asked = {k: v for k, v in request.GET.items() if k in ("show", "queue", "q", "after")}
+        show = self.asked.get("show", "waiting")
+        self.show = show if show in SHOWN else "waiting"
+        self.words = self.asked.get("q", "").replace("\x00", "")[:200]
+        self.seen = Ticket.objects.visible_to(user)
+        self.queues = list(
+            Queue.objects.filter(pk__in=self.seen.order_by().values("queue").distinct())[:12]
+        )
+        self.queue = next((q for q in self.queues if q.slug == self.asked.get("queue")), None)
+
+    def held(self) -> QuerySet[Ticket]:
+        """Return the waiting tickets this person holds."""
+        mine = Assignment.objects.filter(
+            person=self.user, released_at__isnull=True, until__gt=self.now
+        )
+        return self.seen.waiting().filter(pk__in=mine.values("ticket"))
+
+    def page(self) -> Page:
+        """Return one screen, without counting what follows."""
+        ranked = self.show in ("mine", "waiting")
+        if ranked:
+            tickets = self.held() if self.show == "mine" else self.seen.waiting()
+        elif self.show == "decided":
+            tickets = self.seen.exclude(status__in=["pending", "needs_changes"])
+        else:
+            tickets = self.seen
+        if self.queue is not None:
+            tickets = tickets.filter(queue=self.queue)
+        tickets = for_rows(find(tickets, self.words))
+        found = self._ranked(tickets) if ranked else self._latest(tickets)
+        more = ""
+        if len(found) > PAGE:
+            found = found[:PAGE]
+            more = self._after_ranked(found[-1]) if ranked else found[-1].pk.hex
+        return Page([row_of(ticket, now=self.now) for ticket in found], self.link(after=more))
+
+    def _ranked(self, tickets: QuerySet[Ticket]) -> list[Ticket]:
+        place = Place.read(self.asked.get("after", ""))
+        self.ranked_at = place.at if place else self.now
+        tickets = tickets.most_urgent_first(self.ranked_at)
+        if place:
+            tickets = tickets.filter(
+                Q(score__lt=place.score)
+                | Q(score=place.score, created_at__gt=place.created_at)
+                | Q(score=place.score, created_at=place.created_at, pk__gt=place.pk)
+            )
+        return list(tickets[: PAGE + 1])
+
+    def _after_ranked(self, last: Ticket) -> str:
+        score: float = last.score  # type: ignore[attr-defined]
+        return Place(self.ranked_at, score, last.created_at.astimezone(UTC), last.pk).written()
+
+    def _latest(self, tickets: QuerySet[Ticket]) -> list[Ticket]:
+        try:
+            tickets = tickets.filter(pk__lt=UUID(self.asked["after"]))
+        except (KeyError, ValueError):
+            pass  # the first page
+        return list(tickets.order_by("-pk")[: PAGE + 1])
+
+    def link(self, **changed: str) -> str:
+        """Return the address of this list with something changed; empty words fall away."""
+        if "after" in changed and not changed["after"]:
+            return ""
+        kept = {
+            "show": "" if self.show == "waiting" else self.show,
+            "queue": self.queue.slug if self.queue else "",
+            "q": self.words,
+            **changed,
+        }
+        query = urlencode({key: value for key, value in kept.items() if value})
+        return f"?{query}" if query else "?"
+
+    def summary(self) -> dict[str, Any]:
+        """Return the line above the list, in one query: yours, next due, overdue."""
+        held = Q(
+            assignments__person=self.user,
+            assignments__released_at__isnull=True,
+            assignments__until__gt=self.now,
+        )
+        return (
+            self.seen.waiting()
+            .order_by()
+            .aggregate(
+                waiting=Count("pk", distinct=True),
+                yours=Count("pk", filter=held, distinct=True),
+                next_due=Min("due_at", filter=Q(due_at__gt=self.now)),
+                overdue=Count("pk", filter=Q(due_at__lte=self.now), distinct=True),
+            )
+        )
+
+    def context(self) -> dict[str, Any]:
+        """Return everything the page shows."""
+        page = self.page()
+        return {
+            "title": "Queue",
+            "now": self.now,
+            "rows": page.rows,
+            "more": page.more,
+            "show": self.show,
+            "words": self.words,
+            "queue": self.queue,
+            "summary": self.summary(),
+            "filters": [
+                (title, self.link(show="" if key == "waiting" else key), key == self.show)
+                for key, title in SHOWN.items()
+            ],
+            "queues": [
+                (queue.name, self.link(queue="" if queue == self.queue else queue.slug),
+                 queue == self.queue)
+                for queue in self.queues
+            ] if len(self.queues) > 1 else [],
+            "narrowed": bool(self.words or self.queue or self.show == "mine"),
+        }  # fmt: skip

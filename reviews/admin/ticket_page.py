@@ -1,0 +1,129 @@
+"""The ticket's page: facts first, the agent's claim beside them, the story and the proof last."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from approvals.models import Decision, User
+from approvals.question import Question
+from approvals.services.decisions import Poll, read_poll
+from audit.clock import db_now
+from reviews.admin.card import Card, Typed, card_of
+from reviews.admin.queue import chip_of
+from reviews.display import agent, fields, inert, moments, timeline
+from reviews.models import Ticket
+from reviews.services.turns import people_within
+
+
+class TicketPage:
+    """One ticket as one person sees it at one instant."""
+
+    def __init__(self, ticket: Ticket, user: User, typed: Typed | None = None) -> None:
+        self.ticket, self.user = ticket, user
+        self.now = db_now()
+        self.decision: Decision = ticket.decision
+        self.content: dict[str, Any] = json.loads(bytes(self.decision.content))
+        self.labels = fields.labels_of(ticket.checkpoint.view, ticket.checkpoint.proposal_schema)
+        self.poll: Poll = read_poll(
+            decision=self.decision, also=[user.pk], within=people_within(ticket)
+        )
+        remarks = list(ticket.remarks.select_related("author")[:100])
+        self.remarks = remarks
+        self.people = User.objects.in_bulk({vote.voter_id for vote in self.poll.votes})
+        self.card: Card = card_of(
+            ticket=ticket,
+            poll=self.poll,
+            user=user,
+            now=self.now,
+            people=self.people,
+            typed=typed,
+            labels=self.labels,
+        )
+
+    def context(self, *, banner: str = "", stale: bool = False) -> dict[str, Any]:
+        """Return everything the page shows."""
+        ticket, decision = self.ticket, self.decision
+        sentence = fields.effect(ticket.checkpoint.effect_sentence, self.content)
+        options = {option.key: option.label for option in self.poll.question.options}
+        before = self._before()
+        return {
+            "title": f"{ticket.label} {inert.plain(ticket.title)}",
+            "now": self.now,
+            "ticket": ticket,
+            "decision": decision,
+            "card": self.card,
+            "banner": banner,
+            "stale": stale,
+            "chip": chip_of(ticket, now=self.now),
+            "sentence": sentence,
+            "consequence": consequence(self.poll.question),
+            "fields": fields.fields_of(self.content, self.labels),
+            "changes": []
+            if before is None
+            else fields.changes_between(before, self.content, self.labels),
+            "approved_changes": self._approved_changes(),
+            "amount": ""
+            if ticket.amount is None
+            else fields.money(ticket.amount, fields.currency_of(self.content)),
+            "claim": agent.claim_of(ticket.ai),
+            "track": agent.record_of(ticket),
+            "votes": [
+                (self.people.get(vote.voter_id), vote, options.get(vote.choice, vote.choice))
+                for vote in self.poll.votes
+            ],
+            "remarks": self.remarks,
+            "story": timeline.story_of(ticket.stream, labels=options),
+            "raw": fields.pretty({"proposal": self.content, "ai": ticket.ai}),
+            "hidden": any(
+                inert.has_hidden(text)
+                for text in (ticket.title, ticket.summary, fields.pretty(self.content),
+                             json.dumps(ticket.ai, ensure_ascii=False))
+            ),
+            "next": next_ticket(self.user, besides=ticket, now=self.now),
+        }  # fmt: skip
+
+    def _before(self) -> dict[str, Any] | None:
+        if self.ticket.round < 2:
+            return None
+        before = Decision.objects.filter(
+            subject=self.ticket.pk, round=self.ticket.round - 1
+        ).first()
+        return None if before is None else json.loads(bytes(before.content))
+
+    def _approved_changes(self) -> list[fields.Change]:
+        if self.decision.approved_content is None:
+            return []
+        approved = json.loads(bytes(self.decision.approved_content))
+        return fields.changes_between(self.content, approved, self.labels)
+
+
+def consequence(question: Question) -> str:
+    """Return in one sentence when an approval takes effect and how long it can be undone."""
+    timing = question.timing
+    words = []
+    if timing.ask == "after":
+        words.append("It has already been done; you are asked afterwards.")
+    if timing.hold > timedelta(0):
+        words.append(
+            f"Takes effect {moments.length(timing.hold)} after the decision; "
+            "until then it can be taken back."
+        )
+    if timing.revocable > timedelta(0):
+        words.append(f"Can be revoked for {moments.length(timing.revocable)} once in effect.")
+    return " ".join(words)
+
+
+def next_ticket(user: User, *, besides: Ticket, now: datetime) -> Ticket | None:
+    """Return the most urgent other ticket this person has not voted on and did not ask for."""
+    done = Ticket.objects.filter(decision__exclusions__user=user) | Ticket.objects.filter(
+        decision__votes__voter=user, decision__votes__withdrawn_at__isnull=True
+    )
+    return (
+        Ticket.objects.visible_to(user)
+        .waiting()
+        .exclude(pk=besides.pk)
+        .exclude(pk__in=done.values("pk"))
+        .most_urgent_first(now)
+        .only("pk", "ref", "title")
+        .first()
+    )

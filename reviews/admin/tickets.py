@@ -1,0 +1,214 @@
+"""The queue and the ticket's page: they look and translate; the services act."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, VersionRequired
+from approvals.models import User
+from approvals.options import EDIT_PROPOSAL
+from audit.admin import ReadOnlyAdmin
+from reviews.admin.card import Typed, changed_fields
+from reviews.admin.pages import desk_page, in_zone_of, person_of
+from reviews.admin.queue import QueuePage
+from reviews.admin.ticket_page import TicketPage
+from reviews.display import moments
+from reviews.models import Ticket
+from reviews.services import assignments
+from reviews.services.comments import add_comment
+from reviews.services.lookup import find_ticket
+from reviews.services.tickets import revoke_ticket
+from reviews.services.votes import cast_vote, withdraw_vote
+
+
+class Ours(HttpResponseRedirect):
+    """After a POST: look at the page again, with GET."""
+
+    status_code = 303
+
+
+@admin.register(Ticket)
+class TicketAdmin(ReadOnlyAdmin):
+    """The desk. Everybody who may sign in sees it; which tickets, `visible_to` says."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Ticket | None = None) -> bool:
+        """Let every person of the desk in; rows are chosen by `visible_to`."""
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        start = path(
+            "next/", self.admin_site.admin_view(self.start_reviewing), name="reviews_ticket_next"
+        )
+        return [start, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the queue."""
+        user = person_of(request)
+        with in_zone_of(user):
+            context = QueuePage(request, user).context()
+            context["nothing"] = "nothing" in request.GET
+            return desk_page(request, "queue.html", context)
+
+    @method_decorator(require_POST)
+    def start_reviewing(self, request: HttpRequest) -> HttpResponse:
+        """Claim the most urgent ticket this person may decide, and go there."""
+        user = person_of(request)
+        queues = QueuePage(request, user)
+        chosen = request.POST.get("queue", "")
+        for queue in queues.queues:
+            if chosen and queue.slug != chosen:
+                continue
+            try:
+                ticket = assignments.claim_next(queue=queue, person=user)
+            except Refusal:
+                # Somebody else was faster everywhere we looked; the list says how things stand.
+                break
+            if ticket is not None:
+                return Ours(address_of(ticket))
+        again = {"queue": chosen} if chosen else {}
+        address = reverse("admin:reviews_ticket_changelist")
+        return Ours(f"{address}?{urlencode({**again, 'nothing': 1})}")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a ticket, or do what was pressed on it."""
+        user = person_of(request)
+        with in_zone_of(user):
+            ticket = seen(unquote(object_id), user)
+            if request.method == "POST":
+                return self._act(request, ticket, user)
+            return desk_page(request, "ticket.html", TicketPage(ticket, user).context())
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the ticket's page: its story is the history."""
+        ticket = seen(unquote(object_id), person_of(request))
+        return HttpResponseRedirect(f"{address_of(ticket)}#story")
+
+    def _act(self, request: HttpRequest, ticket: Ticket, user: User) -> HttpResponse:
+        act = request.POST.get("act", "")
+        acts: dict[str, Callable[[], object]] = {
+            "claim": lambda: assignments.claim_ticket(ticket_id=ticket.pk, person=user),
+            "release": lambda: assignments.release_ticket(ticket_id=ticket.pk, person=user),
+            "take-back": lambda: withdraw_vote(ticket_id=ticket.pk, voter=user),
+            "revoke": lambda: revoke_ticket(
+                ticket_id=ticket.pk, by=user, reason=request.POST.get("reason", "")
+            ),
+            "remark": lambda: add_comment(
+                ticket_id=ticket.pk, author=user, text=request.POST.get("text", "")
+            ),
+        }
+        if act == "vote":
+            return self._vote(request, ticket, user)
+        quietly = request.headers.get("X-Desk") == "1"
+        try:
+            if act not in acts:
+                raise Invalid("The page sent something this desk does not know.")
+            done = acts[act]()
+        except Refusal as refusal:
+            if quietly:
+                return HttpResponse(refusal.detail, content_type="text/plain", status=200)
+            return self._refused(request, ticket, user, refusal)
+        if quietly and act == "claim":
+            until = moments.clock(done.until, now=done.until)  # type: ignore[attr-defined]
+            return HttpResponse(f"You hold this until {until}.", content_type="text/plain")
+        return Ours(address_of(ticket))
+
+    def _vote(self, request: HttpRequest, ticket: Ticket, user: User) -> HttpResponse:
+        typed = Typed(
+            choice=request.POST.get("choice", ""),
+            reason=request.POST.get("reason", ""),
+            data=request.POST,
+        )
+        page = TicketPage(ticket, user, typed)
+        try:
+            version = version_of(request)
+            if version != ticket.version:
+                raise TicketChanged(version=ticket.version)
+            response = amendments = None
+            reason = typed.reason
+            choice = page.card.choice(typed.choice)
+            if choice is not None and choice.form is not None:
+                if not choice.form.is_valid():
+                    raise Invalid("Something is missing or not right; see below.")
+                reason = choice.reason_given()
+                if choice.option.form == EDIT_PROPOSAL:
+                    amendments = changed_fields(choice, page.content)
+                    if not amendments:
+                        raise Invalid("Nothing differs from the proposal; change a value first.")
+                else:
+                    response = choice.form.values()
+            cast_vote(
+                ticket_id=ticket.pk,
+                voter=user,
+                choice=typed.choice,
+                version=version,
+                reason=reason.replace("\r\n", "\n"),
+                response=response,
+                amendments=amendments,
+            )
+        except Refusal as refusal:
+            return self._refused(request, ticket, user, refusal, typed)
+        return Ours(f"{address_of(ticket)}#decision")
+
+    def _refused(
+        self,
+        request: HttpRequest,
+        ticket: Ticket,
+        user: User,
+        refusal: Refusal,
+        typed: Typed | None = None,
+    ) -> HttpResponse:
+        """Show the page as it now stands, the refusal as a sentence, and all that was typed."""
+        ticket = seen(str(ticket.pk), user)
+        page = TicketPage(ticket, user, typed)
+        banner = refusal.detail
+        if typed is not None:
+            banner = page.card.blame(typed.choice, refusal)
+        context = page.context(banner=banner, stale=isinstance(refusal, TicketChanged))
+        return desk_page(request, "ticket.html", context, status=refusal.status)
+
+
+def seen(identifier: str, user: User) -> Ticket:
+    """Return a ticket this person may see.
+
+    :raises Http404: where there is none, or none of theirs to see.
+    """
+    try:
+        return find_ticket(identifier, user=user)
+    except NotVisible as problem:
+        raise Http404(problem.detail) from problem
+
+
+def address_of(ticket: Ticket) -> str:
+    """Return the path of a ticket's page."""
+    return reverse("admin:reviews_ticket_change", args=[ticket.pk])
+
+
+def version_of(request: HttpRequest) -> int:
+    """Return the version the page was made for.
+
+    :raises VersionRequired: where the page did not say.
+    """
+    text = request.POST.get("version", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise VersionRequired
+    return int(text)

@@ -1,0 +1,1 @@
+"""How a ticket is shown to people: facts first, claims marked as claims, nothing left out."""

@@ -1,0 +1,223 @@
+"""A proposal as people read it: the effect in one sentence, labelled fields, and what changed."""
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_LONG = 80
+_COMPARED = 6_000
+_ROWS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of a sentence; `value` marks what came from the proposal."""
+
+    text: str
+    value: bool = False
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One labelled value. `kind` says how it is laid out: text, list, pairs, table or json."""
+
+    name: str
+    label: str
+    kind: str
+    text: str = ""
+    items: tuple[Any, ...] = ()
+    columns: tuple[str, ...] = ()
+    wide: bool = False
+    number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one field between two versions of a proposal."""
+
+    label: str
+    word: str
+    pieces: tuple[tuple[str, str], ...] = field(default=())
+
+
+def is_scalar(value: object) -> bool:
+    """Tell whether a value fits on a line: text, number, yes or no, or nothing."""
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def scalar_text(value: object) -> str:
+    """Return a single value as people write it; numbers keep every digit that was sent."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)):,f}"
+    return str(value)
+
+
+def money(amount: Decimal | float, currency: str = "") -> str:
+    """Return an amount with two digits, or all it has, and its currency after it."""
+    number = Decimal(repr(amount)) if isinstance(amount, float) else Decimal(amount)
+    exact = number.quantize(Decimal("0.01"))
+    text = f"{exact:,.2f}" if exact == number else f"{number:,f}"
+    return f"{text} {currency}".strip()
+
+
+def currency_of(proposal: Mapping[str, Any]) -> str:
+    """Return the currency a proposal names, as a three-letter code, or nothing."""
+    named = proposal.get("currency")
+    return named if isinstance(named, str) and _CURRENCY.fullmatch(named) else ""
+
+
+def effect(sentence: str, proposal: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Return a checkpoint's sentence with the proposal's values in place of `{name}`.
+
+    Only plain names of single values are replaced; nothing else in the sentence is read.
+    """
+    parts: list[Part] = []
+    end = 0
+    for place in _PLACE.finditer(sentence):
+        parts.append(Part(sentence[end : place.start()]))
+        value = proposal.get(place[1])
+        if place[1] in proposal and is_scalar(value) and value is not None:
+            parts.append(Part(scalar_text(value), value=True))
+        elif isinstance(value, list):
+            parts.append(Part(f"{len(value)}", value=True))
+        else:
+            parts.append(Part(humanised(place[1]).lower(), missing=True))
+        end = place.end()
+    parts.append(Part(sentence[end:]))
+    return tuple(part for part in parts if part.text)
+
+
+def humanised(name: str) -> str:
+    """Return a field's name as words."""
+    return name.replace("_", " ").replace("-", " ").strip().capitalize() or name
+
+
+def labels_of(view: object, schema: object) -> dict[str, str]:
+    """Return field names with their labels in the order a checkpoint shows them.
+
+    A view names fields in `fields` (names, or objects with `name` and `label`) or in `order` with
+    `labels`; the schema's properties follow with their titles.
+    """
+    shown: dict[str, str] = {}
+    view = view if isinstance(view, Mapping) else {}
+    schema = schema if isinstance(schema, Mapping) else {}
+    properties = schema.get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    named = view.get("labels")
+    labels = dict(named) if isinstance(named, Mapping) else {}
+    listed = view.get("fields") or view.get("order") or []
+    for entry in listed if isinstance(listed, list) else []:
+        if isinstance(entry, Mapping):
+            name = entry.get("name") or entry.get("field") or entry.get("key")
+            if isinstance(name, str) and entry.get("label"):
+                labels[name] = entry["label"]
+        else:
+            name = entry
+        if isinstance(name, str):
+            shown[name] = ""
+    for name in properties:
+        shown.setdefault(name, "")
+    for name in shown:
+        schema_title = properties.get(name, {})
+        title = schema_title.get("title") if isinstance(schema_title, Mapping) else None
+        shown[name] = str(labels.get(name) or title or humanised(name))
+    return shown
+
+
+def fields_of(proposal: Mapping[str, Any], labels: Mapping[str, str]) -> list[Field]:
+    """Return every field of a proposal: those with labels first, and never leaving one out."""
+    names = [name for name in labels if name in proposal]
+    names += [name for name in proposal if name not in labels]
+    return [_field(name, labels.get(name) or humanised(name), proposal[name]) for name in names]
+
+
+def _field(name: str, label: str, value: Any) -> Field:
+    if is_scalar(value):
+        text = scalar_text(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return Field(name, label, "text", text, wide=len(text) > _LONG, number=number)
+    if isinstance(value, list) and all(is_scalar(item) for item in value):
+        texts = tuple(scalar_text(item) for item in value)
+        return Field(name, label, "list", items=texts, wide=sum(map(len, texts)) > _LONG)
+    if isinstance(value, dict) and value and all(is_scalar(item) for item in value.values()):
+        pairs = tuple((humanised(key), scalar_text(item)) for key, item in value.items())
+        return Field(name, label, "pairs", items=pairs, wide=len(pairs) > 3)
+    table = _table(name, label, value)
+    return table or Field(name, label, "json", pretty(value), wide=True)
+
+
+def _table(name: str, label: str, value: Any) -> Field | None:
+    """Return a list of like objects as a table, or None where it is not one."""
+    if not isinstance(value, list) or not value or len(value) > _ROWS:
+        return None
+    if not all(isinstance(row, dict) and row for row in value):
+        return None
+    columns = list(dict.fromkeys(key for row in value for key in row))
+    if len(columns) > 5 or not all(is_scalar(item) for row in value for item in row.values()):
+        return None
+    rows = tuple(
+        tuple(scalar_text(row[column]) if column in row else "" for column in columns)
+        for row in value
+    )
+    heads = tuple(humanised(column) for column in columns)
+    return Field(name, label, "table", items=rows, columns=heads, wide=True)
+
+
+def pretty(value: Any) -> str:
+    """Return JSON for reading."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
+
+
+def changes_between(
+    before: Mapping[str, Any], after: Mapping[str, Any], labels: Mapping[str, str]
+) -> list[Change]:
+    """Return what differs between two versions of a proposal, field by field, with words."""
+    names = dict.fromkeys([*labels, *before, *after])
+    found: list[Change] = []
+    for name in names:
+        if (name in before) == (name in after) and before.get(name) == after.get(name):
+            continue
+        label = labels.get(name) or humanised(name)
+        if name not in after:
+            found.append(Change(label, "removed", (("del", _text(before[name])),)))
+        elif name not in before:
+            found.append(Change(label, "added", (("ins", _text(after[name])),)))
+        else:
+            pieces = _pieces(_text(before[name]), _text(after[name]))
+            found.append(Change(label, "changed", pieces))
+    return found
+
+
+def _text(value: Any) -> str:
+    return scalar_text(value) if is_scalar(value) else pretty(value)
+
+
+def _pieces(before: str, after: str) -> tuple[tuple[str, str], ...]:
+    """Return (same, del, ins) pieces by words; short or huge texts are shown whole, twice."""
+    if min(len(before), len(after)) < 40 or max(len(before), len(after)) > _COMPARED:
+        return (("del", before), ("ins", after))
+    old, new = re.findall(r"\s+|[^\s]+", before), re.findall(r"\s+|[^\s]+", after)
+    pieces: list[tuple[str, str]] = []
+    matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal":
+            pieces.append(("same", "".join(old[i1:i2])))
+            continue
+        if i2 > i1:
+            pieces.append(("del", "".join(old[i1:i2])))
+        if j2 > j1:
+            pieces.append(("ins", "".join(new[j1:j2])))
+    return tuple(pieces)

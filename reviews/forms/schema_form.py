@@ -1,0 +1,190 @@
+"""A JSON Schema as a plain form: one field per property, nothing chosen beforehand."""
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from reviews.display.fields import humanised, is_scalar, scalar_text
+
+_CHOOSE = ("", "Choose …")
+
+
+class SchemaForm(forms.Form):
+    """Ask for the properties of an object schema.
+
+    Fields are named by position, so that no property's name can clash or break anything. What is
+    left empty is left out; whether that is right, the service says, and `blame` puts its
+    errors beside their fields.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        data: Mapping[str, Any] | None = None,
+        *,
+        prefix: str,
+        labels: Mapping[str, str] | None = None,
+        initial: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, prefix=prefix)
+        self.names: dict[str, str] = {}
+        self.kinds: dict[str, str] = {}
+        self.choices: dict[str, list[Any]] = {}
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, Mapping) else {}
+        required = schema.get("required")
+        required = set(required) if isinstance(required, list) else set()
+        for position, (name, part) in enumerate(properties.items()):
+            key = f"f{position}"
+            self.names[key] = name
+            part = part if isinstance(part, Mapping) else {}
+            field = self._field(key, part, name in required)
+            field.label = str((labels or {}).get(name) or part.get("title") or humanised(name))
+            if initial is not None and name in initial:
+                field.initial = self._shown(key, initial[name])
+            elif "default" in part and is_scalar(part["default"]):
+                field.help_text += f" If left empty: {scalar_text(part['default'])}."
+                field.required = False
+            self.fields[key] = field
+
+    def _field(self, key: str, part: Mapping[str, Any], required: bool) -> forms.Field:
+        common: dict[str, Any] = {
+            "required": required,
+            "help_text": str(part.get("description") or ""),
+        }
+        kind = part.get("type")
+        if isinstance(part.get("enum"), list):
+            self.kinds[key] = "enum"
+            self.choices[key] = list(part["enum"])
+            rows = [(str(i), scalar_text(v)) for i, v in enumerate(part["enum"]) if is_scalar(v)]
+            return forms.ChoiceField(choices=[_CHOOSE, *rows], **common)
+        if kind == "boolean":
+            self.kinds[key] = "boolean"
+            rows = [("yes", "Yes"), ("no", "No")]
+            return forms.ChoiceField(choices=[_CHOOSE, *rows], **common)
+        if kind in ("number", "integer"):
+            self.kinds[key] = kind
+            step = "1" if kind == "integer" else "any"
+            least, most = _bound(part.get("minimum")), _bound(part.get("maximum"))
+            attrs = {"inputmode": "numeric" if kind == "integer" else "decimal", "step": step}
+            if kind == "integer":
+                whole = forms.NumberInput(attrs)
+                return forms.IntegerField(widget=whole, min_value=least, max_value=most, **common)
+            return forms.DecimalField(
+                widget=forms.NumberInput(attrs), min_value=least, max_value=most, **common
+            )
+        if kind == "string":
+            self.kinds[key] = "string"
+            longest = part.get("maxLength")
+            longest = longest if isinstance(longest, int) and longest > 0 else None
+            many = part.get("format") == "textarea" or (longest or 0) > 200
+            widget = forms.Textarea({"rows": 3}) if many else forms.TextInput()
+            return forms.CharField(widget=widget, max_length=longest, strip=False, **common)
+        items = part.get("items")
+        if kind == "array" and isinstance(items, Mapping) and items.get("type") == "string":
+            self.kinds[key] = "lines"
+            common["help_text"] = (common["help_text"] + " One per line.").strip()
+            return forms.CharField(widget=forms.Textarea({"rows": 3}), **common)
+        self.kinds[key] = "json"
+        common["help_text"] = (common["help_text"] + " Written as JSON.").strip()
+        return forms.CharField(widget=forms.Textarea({"rows": 4}), **common)
+
+    def _shown(self, key: str, value: Any) -> Any:
+        if self.kinds[key] == "enum":
+            return str(self.choices[key].index(value)) if value in self.choices[key] else ""
+        if self.kinds[key] == "boolean":
+            return "" if value is None else "yes" if value else "no"
+        if self.kinds[key] == "lines" and isinstance(value, list):
+            return "\n".join(map(str, value))
+        if self.kinds[key] == "json":
+            return json.dumps(value, ensure_ascii=False)
+        return value
+
+    def clean(self) -> dict[str, Any]:
+        """Read what is written as JSON, so that a typing error is told beside its field."""
+        cleaned = super().clean() or {}
+        for key, kind in self.kinds.items():
+            if kind == "json" and cleaned.get(key):
+                try:
+                    cleaned[key] = json.loads(cleaned[key])
+                except (ValueError, RecursionError):
+                    self.add_error(key, "This is not JSON.")
+        return cleaned
+
+    def values(self) -> dict[str, Any]:
+        """Return the answer as JSON values; what was left empty is not in it."""
+        found: dict[str, Any] = {}
+        for key, name in self.names.items():
+            value = self.cleaned_data.get(key)
+            if value is None or value == "":
+                continue
+            found[name] = self._value(key, value)
+        return found
+
+    def _value(self, key: str, value: Any) -> Any:
+        kind = self.kinds[key]
+        if kind == "enum":
+            return self.choices[key][int(value)]
+        if kind == "boolean":
+            return value == "yes"
+        if kind == "lines":
+            return [line.strip() for line in value.splitlines() if line.strip()]
+        if isinstance(value, Decimal):
+            return int(value) if value == value.to_integral_value() else float(value)
+        return value.replace("\r\n", "\n") if isinstance(value, str) else value
+
+    def blame(self, errors: Iterable[Mapping[str, str]], *, at: str) -> list[str]:
+        """Put a refusal's errors beside their fields; return the sentences that fit none."""
+        places = {f"{at}/{_escaped(name)}": key for key, name in self.names.items()}
+        rest: list[str] = []
+        for error in errors:
+            pointer = error.get("pointer", "")
+            key = next(
+                (k for place, k in places.items() if f"{pointer}/".startswith(f"{place}/")), None
+            )
+            if key is None:
+                rest.append(error.get("message", ""))
+            else:
+                self.add_error(key, error.get("message", ""))
+        return rest
+
+
+def _bound(value: object) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def edit_schema(proposal: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema that asks for the single values of a proposal anew.
+
+    Types come from the checkpoint's schema where it names them, else from the values themselves;
+    lists and objects are left as they are.
+    """
+    known = schema.get("properties")
+    known = known if isinstance(known, Mapping) else {}
+    properties: dict[str, Any] = {}
+    for name, value in proposal.items():
+        if not is_scalar(value) or value is None:
+            continue
+        part = known.get(name)
+        properties[name] = _editable(part if isinstance(part, Mapping) else {}, value)
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _editable(part: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    kept = {key: part[key] for key in ("enum", "minimum", "maximum", "maxLength") if key in part}
+    if isinstance(value, bool):
+        kind = "boolean"
+    elif isinstance(value, int | float):
+        kind = "integer" if isinstance(value, int) and part.get("type") == "integer" else "number"
+    else:
+        kind = "string"
+        if len(value) > 80 or "\n" in value:
+            kept["format"] = "textarea"
+    return {"type": kind, **kept}

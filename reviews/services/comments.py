@@ -1,0 +1,23 @@
+"""Remarks on a ticket."""
+
+from uuid import UUID
+
+from approvals.errors import MachineCannotVote
+from approvals.models import User
+from reviews.models import Comment
+from reviews.services.turns import turn_at
+
+
+def add_comment(*, ticket_id: UUID, author: User, text: str) -> Comment:
+    """Leave a remark on a ticket; it moves nothing, and stands beside decided ones as well.
+
+    :raises Refusal: MachineCannotVote, NotVisible, Busy.
+    """
+    if author.is_machine:
+        raise MachineCannotVote("A service key is a machine; only people comment.")
+    with turn_at(ticket_id=ticket_id, actor=author) as turn:
+        comment = Comment.objects.create(ticket=turn.ticket, author=author, text=text, at=turn.now)
+        turn.story.add(
+            "ticket.commented", data={"comment": str(comment.pk)}, personal={"text": text}
+        )
+    return comment
