@@ -25,13 +25,16 @@ def ticket_allowed(ticket: Ticket, decision: Decision) -> bool | None:
 
 
 def decision_members(ticket: Ticket, decision: Decision) -> dict[str, Any] | None:
-    """Return the answer as it stands, or None while nobody has settled it."""
-    if decision.settled_at is None:
+    """Return the answer as it stands, or None while nobody has settled it.
+
+    What is asked after the act stands allowed from the opening, by the checkpoint's rule.
+    """
+    if decision.settled_at is None and ticket_allowed(ticket, decision) is None:
         return None
     final = ticket.status != Ticket.Status.PENDING
     return {
         "outcome": decision.outcome or None,
-        "by": decision.by,
+        "by": decision.by or Decision.By.RULE.value,
         "timeout_applied": decision.by == Decision.By.TIMEOUT,
         "comments": (decision.reason or None) if final else None,
         "amendments": decision.amendments,

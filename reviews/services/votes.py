@@ -109,8 +109,14 @@ def withdraw_vote(*, ticket_id: UUID, voter: User) -> Ticket:
         if turn.ticket.status != Ticket.Status.PENDING:
             raise AlreadyDecided("The decision is final; it can only be revoked.")
         was_settled = turn.decision.settled_at is not None
-        vote = decisions.withdraw_vote(decision=turn.decision, voter=voter, now=turn.now)
-        turn.decision_touched = was_settled
-        turn.story.add("ticket.vote_withdrawn", data={"vote": str(vote.pk), "choice": vote.choice})
+        vote = decisions.withdraw_vote(
+            decision=turn.decision, voter=voter, now=turn.now, within=turn.people_within()
+        )
+        reopened = was_settled and turn.decision.settled_at is None
+        turn.decision_touched = reopened
+        turn.story.add(
+            "ticket.vote_withdrawn",
+            data={"vote": str(vote.pk), "choice": vote.choice, "reopened": reopened},
+        )
         conclusions.plan(turn)
     return turn.ticket
