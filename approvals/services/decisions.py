@@ -26,6 +26,7 @@ from approvals.errors import (
     WrongState,
 )
 from approvals.models import ApprovalPolicy, Decision, Exclusion, Receipt, User, Vote
+from approvals.options import ALLOWING
 from approvals.permissions import Holder
 from approvals.question import Option, Question, parse_question, render_question, resolve
 from approvals.quorum import Cast, Tally, decide
@@ -147,6 +148,11 @@ def question_of(decision: Decision) -> Question:
     """Return the frozen question of a decision."""
     # Most decisions ask one of a few questions; the text is only the key they are found by.
     return _parsed(json.dumps(decision.question, sort_keys=True))
+
+
+def asks_after(decision: Decision) -> bool:
+    """Tell whether people are asked after the act, which stands until they override it."""
+    return question_of(decision).timing.ask == "after"
 
 
 def open_decision(
@@ -396,25 +402,35 @@ def settle_by_silence(*, decision: Decision, now: datetime) -> str:
     return effect
 
 
-def withdraw_vote(*, decision: Decision, voter: User, now: datetime) -> Vote:
-    """Take one's own vote back: while undecided, or during the hold, which reopens the question.
+def withdraw_vote(
+    *, decision: Decision, voter: User, now: datetime, within: Collection[int] | None
+) -> Vote:
+    """Take one's own vote back: while undecided, or during the hold.
+
+    During the hold this reopens the question, unless the other votes settle it just the same.
 
     :raises Refusal: WrongState without a vote of one's own, AlreadyDecided once final.
     """
     vote = decision.votes.filter(voter=voter, withdrawn_at__isnull=True).first()
     if vote is None:
         raise WrongState("You have no vote here to take back.")
-    if decision.settled_at is not None:
-        if (
-            decision.by != Decision.By.VOTES
-            or decision.final_at is None
-            or decision.final_at <= now
-        ):
-            raise AlreadyDecided("The decision is final; it can only be revoked.")
-        reopen(decision=decision)
+    if decision.settled_at is not None and (
+        decision.by != Decision.By.VOTES or decision.final_at is None or decision.final_at <= now
+    ):
+        raise AlreadyDecided("The decision is final; it can only be revoked.")
     vote.withdrawn_at = now
     vote.save(update_fields=["withdrawn_at"])
+    if decision.settled_at is not None:
+        winner = read_poll(decision=decision, within=within).tally().winner
+        if winner is None or not _won(decision, winner.choice, winner.outcome):
+            reopen(decision=decision)
     return vote
+
+
+def _won(decision: Decision, choice: str, outcome: str) -> bool:
+    """Tell whether a choice (and, where the caller may go on, its exact outcome) is the winner."""
+    exact = decision.effect in ALLOWING
+    return choice == decision.outcome and (not exact or outcome == decision.outcome_digest)
 
 
 def reopen(*, decision: Decision) -> None:
@@ -433,11 +449,14 @@ def revoke(*, decision: Decision, by: User, now: datetime) -> None:
     """
     if decision.final_at is None or decision.revocable_until is None or decision.revoked_at:
         raise WrongState("There is no final decision to revoke.")
-    if now > decision.revocable_until:
+    if now >= decision.revocable_until:
         raise WrongState("The time in which this decision could be revoked is over.")
     if Receipt.objects.filter(decision=decision).exists():
         raise AlreadyConsumed
-    counted = decision.votes.filter(voter=by, withdrawn_at__isnull=True).exists()
+    counted = by.is_active and any(
+        _won(decision, vote.choice, vote.outcome_digest)
+        for vote in decision.votes.filter(voter=by, withdrawn_at__isnull=True)
+    )
     if not counted and not permissions.may_override(user=by, policy=decision.policy):
         raise NotAllowed("Only somebody whose vote counted, or who may override, can revoke.")
     decision.revoked_at = now

@@ -58,6 +58,13 @@ def finish(turn: Turn) -> None:
         },
         by_service=decision.by != Decision.By.VOTES,
     )
+    if status == Ticket.Status.REJECTED and decisions.asks_after(decision):
+        turn.story.add(
+            "ticket.overridden",
+            reason=decision.reason,
+            data={"outcome": decision.outcome, "digest": decision.digest},
+            personal={"response": decision.response},
+        )
     turn.decision_touched = True
     free(turn)
     plan(turn)
