@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Max
 
 from approvals.errors import (
@@ -42,6 +42,7 @@ def open_ticket(
     """
     checkpoint = _checkpoint(request.checkpoint)
     region = _region(request.region, requester)
+    request = request if request.title else replace(request, title=checkpoint.title)
     with writing():
         if (
             request.reference
@@ -79,7 +80,7 @@ def open_ticket(
         ticket.decision = _put(ticket, request, asking, excluded, now=now, event=opened.id)
         turn = Turn(ticket, ticket.decision, now, story)
         conclusions.plan(turn)
-        ticket.save(force_insert=True)
+        _store(ticket)
         turn.touched.clear()
         _pass_or_refuse(turn, asking)
         turn.end()
@@ -185,6 +186,7 @@ _CONTENT = (
     *("title", "summary", "proposal", "ai", "priority", "risk", "amount", "rule", "round"),
     *("version", "due_at", "due_soon_at", "expires_at", "breached_at", "escalation_steps"),
     *("rank_base", "rank_young", "asked", "preset", "labels", "impact", "financial_impact"),
+    *("domain", "compliance", "novel_pattern", "interaction", "pipeline"),
 )
 
 
@@ -337,6 +339,16 @@ def _pass_or_refuse(turn: Turn, asking: Asking) -> None:
         reason=str((asking.rule or {}).get("why", "")),
     )
     conclusions.finish(turn)
+
+
+def _store(ticket: Ticket) -> None:
+    """Insert a new ticket; of two with the same reference at once the later is refused."""
+    try:
+        ticket.save(force_insert=True)
+    except IntegrityError as problem:
+        if "reference" in str(problem):
+            raise ReferenceTaken from problem
+        raise
 
 
 def _next_ref() -> int:
