@@ -23,13 +23,17 @@ Seat = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """One user as the rights stand now: `seats` are (stage position, role name)."""
+    """One user as the rights stand now: `seats` are (stage position, role name).
+
+    `excluded_as` says why a decision is their own work; None when it is not, or no decision asked.
+    """
 
     user_id: int
     username: str
     is_active: bool
     is_human: bool
     seats: frozenset[Seat]
+    excluded_as: str | None = None
 
     @property
     def names(self) -> frozenset[int | str]:
@@ -46,48 +50,55 @@ WHERE s.policy_id = %s
 """
 # The text in braces is the constant above, never anything a caller sends.
 _HOLDERS = f"""
-SELECT u.id, u.username, u.is_active, u.kind, x.position, x.name
+SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name
 FROM approvals_user u
+LEFT JOIN approvals_exclusion e ON e.user_id = u.id AND e.decision_id = %s
 LEFT JOIN approvals_user_groups m ON m.user_id = u.id
 LEFT JOIN ({_GRANTS}) x ON x.group_id = m.group_id
 WHERE u.id IN (%s)
-"""  # noqa: S608
+"""
 _EVERYBODY = f"""
-SELECT u.id, u.username, u.is_active, u.kind, x.position, x.name
+SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name
 FROM ({_GRANTS}) x
 JOIN approvals_user_groups m ON m.group_id = x.group_id
 JOIN approvals_user u ON u.id = m.user_id
+LEFT JOIN approvals_exclusion e ON e.user_id = u.id AND e.decision_id = %s
 WHERE u.kind = 'human' AND u.is_active
-"""  # noqa: S608
+"""
 
 
-def holders(*, policy_id: UUID, user_ids: Iterable[int]) -> dict[int, Holder]:
-    """Return these users with the seats they hold on a policy's stages, in one query."""
+def holders(*, policy_id: UUID, user_ids: Iterable[int], decision_id: UUID) -> dict[int, Holder]:
+    """Return these users, their seats on a policy's stages and exclusions, in one query."""
     ids = sorted(set(user_ids))
-    marks = ", ".join(["%s"] * len(ids))
-    return _read(_HOLDERS.replace("(%s)", f"({marks})", 1), [_uuid(policy_id), *ids])
+    if not ids:
+        return {}
+    # "IN (…)" is the last marker; the text of the subquery holds one of its own.
+    head, _, tail = _HOLDERS.rpartition("%s")
+    query = f"{head}{', '.join(['%s'] * len(ids))}{tail}"
+    return _read(query, [_uuid(decision_id), _uuid(policy_id), *ids])
 
 
-def everybody_seated(*, policy_id: UUID) -> dict[int, Holder]:
+def everybody_seated(*, policy_id: UUID, decision_id: UUID | None = None) -> dict[int, Holder]:
     """Return every active person who holds a seat on a policy's stages, in one query."""
-    return _read(_EVERYBODY, [_uuid(policy_id)])
+    return _read(_EVERYBODY, [_uuid(policy_id), decision_id and _uuid(decision_id)])
 
 
 def _uuid(value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
 
 
-def _read(query: str, parameters: Sequence[int | UUID | str]) -> dict[int, Holder]:
-    people: dict[int, tuple[str, bool, bool, set[Seat]]] = {}
+def _read(query: str, parameters: Sequence[object]) -> dict[int, Holder]:
+    people: dict[int, tuple[str, bool, bool, str | None, set[Seat]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        for user_id, username, is_active, kind, position, role in cursor.fetchall():
-            row = people.setdefault(user_id, (username, bool(is_active), kind == "human", set()))
+        for user_id, username, is_active, kind, why, position, role in cursor.fetchall():
+            new = (username, bool(is_active), kind == "human", why, set[Seat]())
+            row = people.setdefault(user_id, new)
             if position is not None:
-                row[3].add((position, role))
+                row[4].add((position, role))
     return {
-        user_id: Holder(user_id, username, active, human, frozenset(seats))
-        for user_id, (username, active, human, seats) in people.items()
+        user_id: Holder(user_id, username, active, human, frozenset(seats), why)
+        for user_id, (username, active, human, why, seats) in people.items()
     }
 
 

@@ -90,9 +90,11 @@ def _locked_head(cursor: Any, stream: str) -> tuple[int, str]:
     if head is None:
         cursor.execute(
             "INSERT INTO audit_chainhead (stream, seq, hash, sealed_seq) VALUES (%s, 0, %s, 0) "
-            "ON CONFLICT (stream) DO NOTHING",
+            "ON CONFLICT (stream) DO NOTHING RETURNING seq, hash",
             [stream, GENESIS],
         )
+        head = cursor.fetchone()
+    if head is None:  # somebody began this stream at the same moment; wait for them
         cursor.execute(query, [stream])
         head = cursor.fetchone()
     return head[0], head[1]

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
-
 from approvals.models import User
 from audit.services import THE_SERVICE, Actor, Draft, record
 from reviews import nudges
@@ -101,5 +99,5 @@ def _deliveries(
 
 
 def _listeners(ticket: Ticket) -> list[WebhookEndpoint]:
-    mine = Q(checkpoint__isnull=True) | Q(checkpoint=ticket.checkpoint_id)
-    return list(WebhookEndpoint.objects.filter(mine, disabled_at__isnull=True))
+    standing = WebhookEndpoint.objects.filter(disabled_at__isnull=True)
+    return [each for each in standing if each.checkpoint_id in (None, ticket.checkpoint_id)]

@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.db import models
-from simple_history.models import HistoricalRecords
 
 from approvals.models.decision import Decision
+from audit.history import CopiedRecords
 from audit.ids import new_id
 
 
@@ -34,7 +34,7 @@ class Vote(models.Model):
     cast_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
-    history = HistoricalRecords()
+    history = CopiedRecords()
 
     class Meta:
         ordering = ["cast_at", "id"]

@@ -32,6 +32,7 @@ from approvals.question import Option, Question, parse_question, render_question
 from approvals.quorum import Cast, Tally, decide
 from approvals.walks import Seated
 from audit.canonical import canonical_bytes, digest_of, sha256_hex
+from audit.prepared import PreparedRead
 from audit.services import Draft
 
 _REFUSALS: dict[str, type[Refusal]] = {
@@ -232,11 +233,16 @@ def _by_at_least(people: int, question: Question) -> Question:
     return replace(question, stages=(*before, replace(stage, needs=(need, *others))))
 
 
+_votes_on = PreparedRead(
+    lambda key: Vote.objects.filter(decision_id=key, withdrawn_at__isnull=True)
+)
+
+
 def read_poll(
     *, decision: Decision, also: Collection[int] = (), within: Collection[int] | None = None
 ) -> Poll:
     """Read a decision's votes, exclusions and the present rights of voters and `also`."""
-    votes = list(Vote.objects.filter(decision=decision, withdrawn_at__isnull=True))
+    votes = _votes_on(decision.pk)
     people = {person for vote in votes for person in (vote.principal_id, vote.voter_id)}
     return Poll(
         decision=decision,
@@ -361,13 +367,15 @@ def settle(
     reason: str = "",
 ) -> None:
     """Write the outcome into the decision; it becomes final when its hold is over."""
-    timing = question_of(decision).timing
+    question = question_of(decision)
+    # A refinement that has used up its rounds closes with what it has.
+    spent = effect == "return" and 1 < question.repeat.rounds <= decision.round
     decision.by = by
     decision.outcome = outcome
-    decision.effect = effect
+    decision.effect = "answer" if spent else effect
     decision.settled_at = now
     decision.final_at = now + hold
-    decision.revocable_until = decision.final_at + timing.revocable
+    decision.revocable_until = decision.final_at + question.timing.revocable
     decision.reason = reason
     if deciding is not None:
         decision.reason = deciding.reason
@@ -378,6 +386,8 @@ def settle(
             content = amended(json.loads(bytes(decision.content)), deciding.amendments)
             decision.approved_content = canonical_bytes(content)
             decision.approved_action_digest = sha256_hex(decision.approved_content)
+    if spent:
+        decision.response = {**(decision.response or {}), "max_iterations_reached": True}
 
 
 def settle_by_rule(*, decision: Decision, effect: str, by: str, now: datetime, reason: str) -> None:

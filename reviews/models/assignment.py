@@ -2,8 +2,8 @@
 
 from django.conf import settings
 from django.db import models
-from simple_history.models import HistoricalRecords
 
+from audit.history import CopiedRecords
 from audit.ids import new_id
 from reviews.models.ticket import Ticket
 
@@ -21,7 +21,7 @@ class Assignment(models.Model):
     until = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
 
-    history = HistoricalRecords()
+    history = CopiedRecords()
 
     class Meta:
         constraints = [

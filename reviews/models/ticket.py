@@ -4,9 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from simple_history.models import HistoricalRecords
 
 from approvals.models import AccessKey, Decision
+from audit.history import CopiedRecords
 from audit.ids import new_id
 from audit.models import AuditEvent
 from reviews.models.checkpoint import Checkpoint, Priority, Risk
@@ -97,7 +97,7 @@ class Ticket(models.Model):
     last_event = models.ForeignKey(AuditEvent, on_delete=models.DO_NOTHING, related_name="+")
 
     objects = TicketQuerySet.as_manager()
-    history = HistoricalRecords()
+    history = CopiedRecords()
 
     class Meta:
         constraints = [

@@ -136,6 +136,8 @@ def plan(turn: Turn) -> None:
 
 def free(turn: Turn) -> None:
     """End whatever assignment stands on the ticket."""
+    if not turn.held:
+        return
     for assignment in Assignment.objects.filter(ticket=turn.ticket, released_at__isnull=True):
         assignment.released_at = turn.now
         assignment.save(update_fields=["released_at"])

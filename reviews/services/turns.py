@@ -7,13 +7,25 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import OperationalError, transaction
+from django.db.models import Exists, OuterRef
 
 from approvals.errors import Busy, NotVisible
 from approvals.models import Decision, User
 from approvals.services import decisions
 from audit.clock import db_now
+from audit.prepared import PreparedRead
 from reviews.events import Story
-from reviews.models import Ticket
+from reviews.models import Assignment, Ticket
+
+_locked = PreparedRead(lambda key: Ticket.objects.locked().filter(pk=key))
+# A statement of its own, begun after the lock was granted: nobody can change either row now.
+_decision_of = PreparedRead(
+    lambda key: Decision.objects.filter(pk=key).annotate(
+        held=Exists(
+            Assignment.objects.filter(ticket__decision=OuterRef("pk"), released_at__isnull=True)
+        )
+    )
+)
 
 # PostgreSQL: lock not available, deadlock detected.
 _BUSY = {"55P03", "40P01"}
@@ -21,12 +33,16 @@ _BUSY = {"55P03", "40P01"}
 
 @dataclass
 class Turn:
-    """A locked ticket with its decision, the present instant and the story so far."""
+    """A locked ticket with its decision, the present instant and the story so far.
+
+    `held` tells whether an assignment stood on the ticket when the turn began.
+    """
 
     ticket: Ticket
     decision: Decision
     now: datetime
     story: Story
+    held: bool = False
     touched: set[str] = field(default_factory=set)
     decision_touched: bool = False
 
@@ -65,12 +81,12 @@ def people_within(ticket: Ticket) -> list[int] | None:
 def writing() -> Iterator[None]:
     """Run one transaction; a lock that is not granted in time becomes `Busy`.
 
-    Inside another it joins that one: a refusal undoes the whole.
+    Inside another it joins that one; a refusal then undoes its own part.
 
     :raises Busy: when somebody else holds the row too long.
     """
     try:
-        with transaction.atomic(savepoint=False):
+        with transaction.atomic():
             yield
     except OperationalError as problem:
         state = getattr(problem.__cause__, "sqlstate", None)
@@ -81,9 +97,10 @@ def writing() -> Iterator[None]:
 
 def take_turn(*, ticket: Ticket, now: datetime, actor: User | None) -> Turn:
     """Return a turn at a ticket that is already locked; its decision is read anew."""
-    decision = Decision.objects.get(pk=ticket.decision_id)
+    (decision,) = _decision_of(ticket.decision_id)
     ticket.decision = decision
-    return Turn(ticket, decision, now, Story(now=now, actor=actor))
+    story = Story(now=now, actor=actor)
+    return Turn(ticket, decision, now, story, held=decision.held)  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -97,11 +114,10 @@ def turn_at(*, ticket_id: UUID, actor: User | None) -> Iterator[Turn]:
     from reviews.services.conclusions import conclude  # conclusions are made of turns
 
     with writing():
-        try:
-            ticket = Ticket.objects.locked().get(pk=ticket_id)
-        except Ticket.DoesNotExist:
-            raise NotVisible from None
-        turn = take_turn(ticket=ticket, now=db_now(), actor=actor)
+        found = _locked(ticket_id)
+        if not found:
+            raise NotVisible
+        turn = take_turn(ticket=found[0], now=db_now(), actor=actor)
         conclude(turn)
         yield turn
         turn.end()
