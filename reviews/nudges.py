@@ -4,18 +4,19 @@ A nudge may be lost: the sweeps find every row all the same. So it never waits, 
 and never stands between a person and their vote.
 """
 
+import asyncio
 import logging
 import queue
 import threading
 from dataclasses import dataclass
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
 log = logging.getLogger(__name__)
 
 CAPACITY = 1000
+PATIENCE = 0.25  # seconds a message may take; then it is dropped like any other lost nudge
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,22 @@ def _ensure_thread() -> None:
 
 
 def _publish_forever() -> None:
+    # One loop for good: a fresh one per nudge costs a millisecond, and a new connection to Redis.
+    loop = asyncio.new_event_loop()
     while True:
         nudge = _waiting.get()
         try:
-            _publish(nudge)
+            _publish(nudge, loop)
         except Exception as problem:  # whatever is down, the sweep is the guarantee
             log.debug("nudge not published: %s", problem)
 
 
-def _publish(nudge: Nudge) -> None:
+def _publish(nudge: Nudge, loop: asyncio.AbstractEventLoop) -> None:
     layer = get_channel_layer()
     if layer is not None:
         message = {"type": "ticket.changed", "id": nudge.ticket_id}
-        async_to_sync(layer.group_send)(channel_name(nudge.ticket_id), message)
+        sending = layer.group_send(channel_name(nudge.ticket_id), message)
+        loop.run_until_complete(asyncio.wait_for(sending, PATIENCE))
     if nudge.deliveries:
         from reviews.tasks import dispatch_deliveries  # the tasks import the services, which nudge
 
