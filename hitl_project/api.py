@@ -1,4 +1,4 @@
-"""How the interface refuses, pages, limits and describes itself, wherever an answer comes from."""
+"""How the interface refuses and describes itself, wherever an answer comes from."""
 
 import logging
 import re
@@ -14,12 +14,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as django_rest_handler
 
-from approvals.api.paging import CursorPage
 from approvals.api.schema import PROBLEMS
-from approvals.api.throttles import ServiceKeyThrottle
 from approvals.errors import Busy, Invalid, NotVisible, Refusal, TooMany
-
-__all__ = ["CursorPage", "ServiceKeyThrottle", "problem_handler"]
 
 log = logging.getLogger(__name__)
 

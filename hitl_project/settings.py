@@ -173,10 +173,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["hitl_project.api.ServiceKeyThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["approvals.api.bodies.StrictJsonParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["approvals.api.throttles.ServiceKeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {"key": "1200/min", "person": "600/min"},
-    "DEFAULT_PAGINATION_CLASS": "hitl_project.api.CursorPage",
+    "DEFAULT_PAGINATION_CLASS": "approvals.api.paging.CursorPage",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "hitl_project.api.problem_handler",
@@ -194,6 +194,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "hitl_project.api.finish_schema",
+    ],
 }
 # Bodies above this are refused with 413 before they are parsed.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
@@ -351,7 +355,11 @@ UNFOLD = {
             "href": "/static/countersign/favicon.svg",
         }
     ],
-    "SIDEBAR": {"show_search": False, "show_all_applications": False},
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "reviews.admin.navigation.sidebar",
+    },
 }
 
 # --- Logging ------------------------------------------------------------------------------------

@@ -3,9 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from hitl_project import probes
+from approvals.api import urls as approvals_api
+from hitl_project import api, probes
+from reviews.api import urls as reviews_api
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", probes.healthz),
@@ -13,6 +16,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", probes.metrics),
     path(".well-known/jwks.json", probes.jwks),
     path("admin/", admin.site.urls),
+    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("api/v1/docs", SpectacularSwaggerSplitView.as_view(url_name="openapi")),
+    path("api/v1/", include([*reviews_api.api, *approvals_api.urlpatterns])),
+    *reviews_api.seed,
+    # Last: whatever else begins like the interface is answered in its manner.
+    re_path(api.OURS.pattern.removeprefix("/"), api.nowhere),
 ]
+
+handler400 = "hitl_project.api.bad_request"
+handler403 = "hitl_project.api.permission_denied"
+handler404 = "hitl_project.api.page_not_found"
+handler500 = "hitl_project.api.server_error"
 
 websocket_urlpatterns: list[Any] = []

@@ -33,7 +33,7 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Cast:
-    """Everybody in the stories. `max` answers for the service key, so he may not vote on its work."""
+    """Everybody in the stories; `max` answers for the service key, so its work is his own."""
 
     ann: User
     ben: User

@@ -1,0 +1,1 @@
+"""The HTTP interface's foundations, and its pages about keys and policies."""

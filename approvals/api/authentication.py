@@ -1,0 +1,38 @@
+"""Who calls: a bearer key stands for the machine or the person it acts as."""
+
+import re
+
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from approvals.models import AccessKey, User
+from approvals.services import key_use
+from approvals.services.keys import find_key, is_good
+from audit.clock import db_now
+
+_TOKEN = re.compile(r"hitl_[0-9a-f]{8}_[A-Za-z0-9_-]{16,128}")
+
+
+class AccessKeyAuthentication(BaseAuthentication):
+    """Take `Authorization: Bearer hitl_…`; `request.auth` is then the key."""
+
+    def authenticate(self, request: Request) -> tuple[User, AccessKey] | None:
+        """Return the user a key acts as, and the key; None without a bearer header.
+
+        :raises AuthenticationFailed: for a key that is unknown, expired or revoked, all alike.
+        """
+        scheme, _, given = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        token = given.strip().decode("ascii", "replace")
+        key = find_key(token) if _TOKEN.fullmatch(token) else None
+        now = db_now()
+        if key is None or not is_good(key, now=now):
+            raise AuthenticationFailed("This key is unknown, expired or revoked.")
+        key_use.note(key.pk, now)
+        return key.user, key
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
+        """Return what an unauthenticated answer asks for."""
+        return 'Bearer realm="countersign"'

@@ -1,0 +1,160 @@
+"""The caller's keys."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.api.fields import Instant, StrictSerializer, Text
+from approvals.api.paging import CursorPage
+from approvals.api.schema import PAGE, describe, page_of, sent
+from approvals.api.views import MANAGE, READ, ApiView
+from approvals.errors import Invalid, NotVisible, ScopeMissing
+from approvals.models import AccessKey
+from approvals.services.keys import create_key, revoke_key
+from audit.clock import db_now
+
+USUAL_LIFE = timedelta(days=90)
+LONGEST_LIFE = timedelta(days=3650)
+
+
+class PageQuery(StrictSerializer):
+    """Which page."""
+
+    cursor = serializers.CharField(required=False, max_length=400)
+    limit = serializers.CharField(required=False)
+
+
+class KeyCreateRequest(StrictSerializer):
+    """A new key. A personal token acts as you, a service key as a machine of its own."""
+
+    name = Text(max_length=80)
+    kind = serializers.ChoiceField(AccessKey.Kind.values, default=AccessKey.Kind.PERSONAL)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(AccessKey.Scope.values), required=False, max_length=10
+    )
+    expires_at = Instant(required=False, allow_null=True)
+
+
+class KeyAnswer(serializers.Serializer[Any]):
+    """A key; its token is stored nowhere."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(AccessKey.Kind.values)
+    prefix = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewKeyAnswer(KeyAnswer):
+    """A new key with its token, shown this once."""
+
+    token = serializers.CharField()
+    callback_secret = serializers.CharField(
+        allow_null=True, help_text="Signs the callbacks of a service key's tickets."
+    )
+
+
+def key_members(key: AccessKey) -> dict[str, Any]:
+    """Return a key as its owner sees it."""
+    return dict(KeyAnswer(key).data)
+
+
+class KeysPage(ApiView):
+    """The caller's keys, and new ones."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+    ordering = "-id"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a key that would make keys.
+
+        :raises ScopeMissing: whatever the key carries.
+        """
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST" and self.key is not None:
+            raise ScopeMissing("Keys cannot create keys; sign in at the desk.")
+
+    @describe(
+        "keys_list",
+        "List my keys",
+        tag="keys",
+        answers={200: page_of(KeyAnswer)},
+        parameters=PAGE,
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page of the keys the caller answers for."""
+        self.asked(PageQuery)
+        pages = CursorPage()
+        own = AccessKey.objects.filter(owner=self.user)
+        rows = pages.paginate_queryset(own, request, self)
+        return pages.get_paginated_response([key_members(key) for key in rows])
+
+    @describe(
+        "keys_create",
+        "Make a key",
+        tag="keys",
+        request=KeyCreateRequest,
+        answers={201: NewKeyAnswer},
+        examples=[sent("For a script", {"name": "nightly", "scopes": ["tickets:read"]})],
+        description="From a session only: keys cannot create keys. The token is shown this once. "
+        "Without `expires_at` it lasts 90 days, with null until it is revoked.",
+    )
+    def post(self, request: Request) -> Response:  # noqa: ARG002
+        """Make a key the caller answers for."""
+        given = self.given(KeyCreateRequest)
+        if given["kind"] == AccessKey.Kind.SERVICE:
+            self.need("approvals.add_accesskey")
+        now = db_now()
+        expires_at = given.get("expires_at", now + USUAL_LIFE)
+        if expires_at is not None and not now < expires_at <= now + LONGEST_LIFE:
+            message = "A key ends in the future, within ten years."
+            raise Invalid(errors=[{"pointer": "/expires_at", "message": message}])
+        key, token = create_key(
+            name=given["name"],
+            kind=given["kind"],
+            owner=self.user,
+            scopes=given.get("scopes"),
+            expires_at=expires_at,
+            now=now,
+            by=self.user,
+        )
+        service = key.kind == AccessKey.Kind.SERVICE
+        secret = key.callback_secret if service else None
+        body = {**key_members(key), "token": token, "callback_secret": secret}
+        return Response(body, status=201)
+
+
+class KeyPage(ApiView):
+    """One of the caller's keys."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ, "DELETE": MANAGE}
+
+    @describe("keys_read", "Read one of my keys", tag="keys", answers={200: KeyAnswer})
+    def get(self, request: Request, key_id: str) -> Response:  # noqa: ARG002
+        """Answer one key."""
+        return Response(key_members(self._own(key_id)))
+
+    @describe(
+        "keys_revoke",
+        "Make a key useless",
+        tag="keys",
+        answers={204: None},
+        description="At once. Revoking twice changes nothing.",
+    )
+    def delete(self, request: Request, key_id: str) -> Response:  # noqa: ARG002
+        """Revoke one of the caller's keys."""
+        revoke_key(key=self._own(key_id), by=self.user, now=db_now())
+        return Response(status=204)
+
+    def _own(self, key_id: str) -> AccessKey:
+        key = AccessKey.objects.filter(pk=key_id, owner=self.user).first()
+        if key is None:
+            raise NotVisible
+        return key

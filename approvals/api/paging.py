@@ -1,0 +1,101 @@
+"""Pages of a list: a cursor names the last row seen, so a page costs the same at any depth."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.errors import Invalid
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which imports this module by the settings
+
+USUAL, MOST = 50, 200
+_LONGEST = 400
+
+
+class CursorPage(BasePagination):
+    """Answer `{data, next_cursor}`, ordered by one unique column (a view's `ordering`).
+
+    The default is `-id`: ids grow with time, so that is newest first.
+    """
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: "APIView | None" = None
+    ) -> list[Any]:
+        """Return the rows of the page that the request's `cursor` and `limit` name.
+
+        :raises Invalid: for a cursor this list never gave out, or a limit out of range.
+        """
+        ordering: str = getattr(view, "ordering", "-id")
+        name = ordering.removeprefix("-")
+        limit = page_limit(request)
+        cursor = request.query_params.get("cursor")
+        if cursor is not None:
+            after = _value(queryset, name, read_cursor(cursor))
+            lookup = f"{name}__lt" if ordering.startswith("-") else f"{name}__gt"
+            queryset = queryset.filter(**{lookup: after})
+        rows = list(queryset.order_by(ordering)[: limit + 1])
+        self.next_cursor = None
+        if len(rows) > limit:
+            rows = rows[:limit]
+            self.next_cursor = write_cursor(str(getattr(rows[-1], name)))
+        return rows
+
+    def get_paginated_response(self, data: Sequence[Any]) -> Response:
+        """Return the page."""
+        return Response({"data": data, "next_cursor": self.next_cursor})
+
+
+def page_limit(request: Request) -> int:
+    """Return how many rows a request asks for.
+
+    :raises Invalid: when that is not a number from 1 to 200.
+    """
+    given = request.query_params.get("limit", str(USUAL))
+    if given.isascii() and given.isdigit() and len(given) <= 4 and 1 <= int(given) <= MOST:
+        return int(given)
+    message = f"Ask for 1 to {MOST} at a time."
+    raise Invalid(errors=[{"parameter": "limit", "message": message}])
+
+
+def write_cursor(text: str) -> str:
+    """Return an opaque cursor."""
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> str:
+    """Return what a cursor stands for.
+
+    :raises Invalid: for one that was never given out.
+    """
+    try:
+        if len(cursor) <= _LONGEST:
+            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+            text = urlsafe_b64decode(padded).decode("ascii")
+            if text.isprintable():
+                return text
+    except ValueError:
+        pass
+    raise unknown_cursor()
+
+
+def unknown_cursor() -> Invalid:
+    """Return the refusal of a cursor that was never given out."""
+    message = "This is not a cursor of this list; begin without one."
+    return Invalid(errors=[{"parameter": "cursor", "message": message}])
+
+
+def _value(queryset: QuerySet[Any], name: str, text: str) -> Any:
+    try:
+        value = queryset.model._meta.get_field(name).to_python(text)  # noqa: SLF001
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise unknown_cursor()
+    except (ValidationError, ValueError):
+        raise unknown_cursor() from None
+    return value

@@ -1,0 +1,105 @@
+"""The questions people may be asked, as published."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Exists, OuterRef
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.api.keys import PageQuery
+from approvals.api.paging import CursorPage
+from approvals.api.schema import PAGE, describe, page_of
+from approvals.api.views import READ, ApiView
+from approvals.errors import NotVisible
+from approvals.models import ApprovalPolicy
+from approvals.services.policies import rendered
+
+_RIGHT = "approvals.view_approvalpolicy"
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class Question(serializers.JSONField):
+    """Options, stages, timing and repetition."""
+
+
+class PolicyAnswer(serializers.Serializer[Any]):
+    """One published version."""
+
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    version = serializers.IntegerField()
+    name = serializers.CharField()
+    note = serializers.CharField()
+    published_at = serializers.DateTimeField()
+    published_by = serializers.CharField(allow_null=True)
+    latest = serializers.BooleanField()
+    question = Question()
+
+
+def policy_members(policy: Any) -> dict[str, Any]:
+    """Return a version; its stages are prefetched and `newer` is annotated."""
+    by = policy.published_by
+    return {
+        "id": str(policy.pk),
+        "slug": policy.slug,
+        "version": policy.version,
+        "name": policy.name,
+        "note": policy.note,
+        "published_at": policy.published_at.isoformat().replace("+00:00", "Z"),
+        "published_by": by.get_username() if by else None,
+        "latest": not policy.newer,
+        "question": rendered(policy),
+    }
+
+
+def _versions() -> Any:
+    newer = ApprovalPolicy.objects.filter(slug=OuterRef("slug"), version__gt=OuterRef("version"))
+    return (
+        ApprovalPolicy.objects.annotate(newer=Exists(newer))
+        .select_related("published_by")
+        .prefetch_related("stages")
+    )
+
+
+class PoliciesPage(ApiView):
+    """All versions."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+    ordering = "-id"
+
+    @describe(
+        "policies_list",
+        "List the published versions of policies",
+        tag="policies",
+        answers={200: page_of(PolicyAnswer)},
+        parameters=PAGE,
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page, newest first."""
+        self.need(_RIGHT)
+        self.asked(PageQuery)
+        pages = CursorPage()
+        rows = pages.paginate_queryset(_versions(), request, self)
+        return pages.get_paginated_response([policy_members(policy) for policy in rows])
+
+
+class PolicyPage(ApiView):
+    """One version."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @describe(
+        "policies_read",
+        "Read one version of a policy",
+        tag="policies",
+        answers={200: PolicyAnswer},
+    )
+    def get(self, request: Request, policy_id: str) -> Response:  # noqa: ARG002
+        """Answer one version."""
+        self.need(_RIGHT)
+        policy = _versions().filter(pk=policy_id).first()
+        if policy is None:
+            raise NotVisible
+        return Response(policy_members(policy))

@@ -1,0 +1,106 @@
+"""How the interface describes itself: one line per operation, problems included."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PROBLEMS = "x-problems"
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "maxLength": 255, "pattern": "^[ -~]{1,255}$"},
+    OpenApiParameter.HEADER,
+    description="The same key with the same body is done once; kept 7 days.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description='The version you saw, as `"3"`. The body\'s `version` says the same.',
+)
+PAGE = [
+    OpenApiParameter("cursor", str, description="`next_cursor` of the page before."),
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+]
+
+
+def describe(
+    operation: str,
+    summary: str,
+    *,
+    answers: dict[int, Any],
+    problems: Sequence[int] = (),
+    tag: str,
+    request: Any = None,
+    parameters: Sequence[Any] = (),
+    examples: Sequence[OpenApiExample] = (),
+    description: str = "",
+) -> Callable[[F], F]:
+    """Describe one operation. `problems` are those beyond what every operation may answer."""
+    return extend_schema(
+        operation_id=operation,
+        summary=summary,
+        description=description,
+        request=request,
+        responses=answers,
+        parameters=list(parameters),
+        examples=list(examples),
+        tags=[tag],
+        extensions={PROBLEMS: list(problems)},
+    )
+
+
+@cache
+def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> type[serializers.Serializer[Any]]:
+    """Return the shape of one page of these."""
+    name = serializer.__name__.removesuffix("Answer") + "PageAnswer"
+    members = {
+        "data": serializer(many=True),
+        "next_cursor": serializers.CharField(allow_null=True),
+        "__module__": __name__,
+        "__doc__": "One page; `next_cursor` is null on the last.",
+    }
+    return type(name, (serializers.Serializer,), members)
+
+
+def sent(name: str, value: Any) -> OpenApiExample:
+    """Return an example of a request's body."""
+    return OpenApiExample(name, value=value, request_only=True)
+
+
+class AccessKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    """How the interface's description names bearer keys."""
+
+    target_class = "approvals.api.authentication.AccessKeyAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002
+        """Return the security scheme."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A service key (a machine) or a personal token (a person): `hitl_…`.",
+        }
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    """How the interface's description names the desk's session."""
+
+    target_class = "rest_framework.authentication.SessionAuthentication"
+    name = "session"
+    priority = 1
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002
+        """Return the security scheme."""
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "The desk's session. Calls that change something send `X-CSRFToken`.",
+        }

@@ -1,0 +1,81 @@
+"""What may be done with a ticket, and by whom: buttons, answers and mails all ask here."""
+
+from approvals import permissions
+from approvals.errors import (
+    AlreadyDecided,
+    AlreadyVoted,
+    MachineCannotVote,
+    NotEligible,
+    OwnWork,
+)
+from approvals.models import Decision, Receipt, User
+from approvals.services.decisions import Poll
+from audit.clock import db_now
+from reviews import lifecycle
+from reviews.models import Ticket
+
+_WAITING = {Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES}
+# Why somebody may not vote → the sentence a person reads.
+SENTENCES: dict[str, str] = {
+    "inactive": "This account is switched off.",
+    **{
+        refusal.code: refusal.sentence
+        for refusal in (AlreadyDecided, AlreadyVoted, MachineCannotVote, NotEligible, OwnWork)
+    },
+}
+
+
+def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str], str | None]:
+    """Return what this user may do now, and the code of why not to vote (None: they may).
+
+    `poll` was read with `also=[user.pk]`. A person who may do something may still be refused a
+    moment later: the services look again, under the lock.
+    """
+    can: list[str] = []
+    why_not = _refusal(poll, ticket, user)
+    if why_not is None:
+        can.append("vote")
+    if _may_withdraw(poll, ticket, user):
+        can.append("withdraw")
+    if not user.is_machine:
+        if why_not is None:
+            can.append("claim")
+        held = ticket.assignments.filter(released_at__isnull=True, person=user)
+        if ticket.status in _WAITING and held.exists():
+            can.append("release")
+        can.append("comment")
+    if ticket.requester_id == user.pk and ticket.status in _WAITING:
+        can += ["resubmit", "cancel"]
+    if ticket.status in lifecycle.REVOCABLE:
+        consumed = Receipt.objects.filter(decision=poll.decision).exists()
+        if _is_consumable(poll.decision, ticket, user) and not consumed:
+            can.append("consume")
+        if not consumed and _may_revoke(poll, user):
+            can.append("revoke")
+    return can, why_not
+
+
+def _refusal(poll: Poll, ticket: Ticket, user: User) -> str | None:
+    if user.is_machine:
+        return MachineCannotVote.code
+    open_now = ticket.status == Ticket.Status.PENDING and poll.decision.settled_at is None
+    return poll.refusal_for(user, choice=None) if open_now else AlreadyDecided.code
+
+
+def _may_withdraw(poll: Poll, ticket: Ticket, user: User) -> bool:
+    """While undecided, or during the hold; a pending ticket that is settled is held."""
+    own = any(vote.voter_id == user.pk for vote in poll.votes)
+    by_votes = poll.decision.settled_at is None or poll.decision.by == Decision.By.VOTES
+    return own and by_votes and ticket.status == Ticket.Status.PENDING
+
+
+def _is_consumable(decision: Decision, ticket: Ticket, user: User) -> bool:
+    return ticket.requester_id == user.pk and decision.effect in {"allow", "answer"}
+
+
+def _may_revoke(poll: Poll, user: User) -> bool:
+    until = poll.decision.revocable_until
+    if user.is_machine or until is None or db_now() > until:
+        return False
+    voted = any(vote.voter_id == user.pk for vote in poll.votes)
+    return voted or permissions.may_override(user=user, policy=poll.decision.policy)

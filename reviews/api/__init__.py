@@ -1,0 +1,1 @@
+"""The work over HTTP: read and checked here, done by the services."""

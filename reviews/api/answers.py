@@ -1,0 +1,200 @@
+"""Make answers out of rows."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+
+from approvals.models import ApprovalPolicy, User, Vote
+from approvals.quorum import Tally
+from approvals.services.decisions import Poll, read_poll
+from audit.models import AuditEvent
+from reviews.actions import SENTENCES, available_actions
+from reviews.models import Comment, Ticket
+from reviews.representation import iso, ticket_core
+from reviews.services.turns import people_within
+
+Json = dict[str, Any]
+
+
+def ticket_row(ticket: Ticket) -> Json:
+    """Return a ticket as it stands in a list; checkpoint, decision, queue and region are read."""
+    interaction = dict(ticket.interaction)
+    return {
+        **ticket_core(ticket, ticket.decision),
+        "summary": ticket.summary,
+        "proposal": ticket.proposal,
+        "ai": ticket.ai,
+        "priority": ticket.priority,
+        "risk": ticket.risk,
+        "region": ticket.region.slug if ticket.region else None,
+        "queue": ticket.queue.slug,
+        "domain": ticket.domain or None,
+        "impact": ticket.impact or None,
+        "amount": None if ticket.amount is None else f"{ticket.amount:.2f}",
+        "financial_impact": ticket.financial_impact,
+        "compliance": ticket.compliance,
+        "novel_pattern": ticket.novel_pattern,
+        "labels": ticket.labels,
+        "preset": ticket.preset or None,
+        "ui_schema": interaction.pop("ui_schema", None),
+        "interaction": interaction,
+        "on_behalf_of": ticket.on_behalf_of or None,
+        "callback_url": ticket.callback_url or None,
+        "closed_at": iso(ticket.closed_at),
+        "links": links(ticket),
+    }
+
+
+def ticket_whole(ticket: Ticket, viewer: User, *, expand: Iterable[str] = ()) -> Json:
+    """Return a ticket with where its question stands and what the viewer may do."""
+    poll = read_poll(decision=ticket.decision, also=[viewer.pk], within=people_within(ticket))
+    can, why_not = available_actions(poll, ticket, viewer)
+    open_now = ticket.status == Ticket.Status.PENDING and ticket.decision.settled_at is None
+    answer = {
+        **ticket_row(ticket),
+        "policy": policy(ticket.decision.policy, ticket.decision.question),
+        "tally": tally(poll.tally(with_remaining=open_now), _with_people(poll.votes)),
+        "viewer": {
+            "can": can,
+            "why_not": why_not,
+            "why_not_detail": None if why_not is None else SENTENCES[why_not],
+        },
+    }
+    for name in expand:
+        answer[name] = _EXPANDED[name](ticket, poll, viewer)
+    return answer
+
+
+def links(ticket: Ticket) -> Json:
+    """Return where a ticket's parts are."""
+    here = f"{settings.BASE_URL}/api/v1/tickets/{ticket.pk}"
+    return {
+        "self": here,
+        "votes": f"{here}/votes",
+        "events": f"{here}/events",
+        "comments": f"{here}/comments",
+        "receipt": f"{here}/receipt",
+        "page": f"{settings.BASE_URL}/admin/reviews/ticket/{ticket.pk}/change/",
+    }
+
+
+def policy(version: ApprovalPolicy, question: Json) -> Json:
+    """Return a question as it was frozen, with the policy version it came from."""
+    return {
+        "slug": version.slug,
+        "version": version.version,
+        "name": version.name,
+        **question,
+    }
+
+
+def tally(counted: Tally, votes: Sequence[Vote]) -> Json:
+    """Return where a question stands, and how each person answered."""
+    return {
+        "needed": counted.needed,
+        "approvals": counted.approvals,
+        "rejections": counted.rejections,
+        "eligible_left": counted.eligible_left,
+        "stage": counted.stage,
+        "people": [
+            {
+                "name": cast.voter.get_username(),
+                "label": cast.voter.label,
+                "choice": cast.choice,
+                "comment": cast.reason or None,
+                "at": iso(cast.cast_at),
+            }
+            for cast in votes
+        ],
+    }
+
+
+def _with_people(votes: Sequence[Vote]) -> Sequence[Vote]:
+    """Return the votes with their voters read, in one query for all."""
+    people = User.objects.in_bulk({cast.voter_id for cast in votes}) if votes else {}
+    for cast in votes:
+        cast.voter = people[cast.voter_id]
+    return votes
+
+
+def vote(cast: Vote) -> Json:
+    """Return one vote."""
+    return {
+        "id": str(cast.pk),
+        "name": cast.voter.get_username(),
+        "label": cast.voter.label,
+        "choice": cast.choice,
+        "reason": cast.reason,
+        "response": cast.response,
+        "amendments": cast.amendments,
+        "version": cast.version,
+        "digest": cast.digest,
+        "channel": cast.channel,
+        "at": iso(cast.cast_at),
+        "withdrawn_at": iso(cast.withdrawn_at),
+    }
+
+
+def event(told: AuditEvent) -> Json:
+    """Return one fact of a ticket's story."""
+    return {
+        "id": str(told.pk),
+        "seq": told.seq,
+        "type": told.type,
+        "at": iso(told.at),
+        "actor": {"id": told.actor_id, "kind": told.actor_kind, "label": told.actor_label},
+        "channel": told.channel,
+        "reason": told.reason,
+        "data": told.data,
+        "personal": told.personal,
+        "field_commitments": told.field_commitments,
+        "previous_hash": told.previous_hash,
+        "hash": told.hash,
+    }
+
+
+def comment(remark: Comment) -> Json:
+    """Return one remark."""
+    return {
+        "id": str(remark.pk),
+        "name": remark.author.get_username(),
+        "label": remark.author.label,
+        "text": remark.text,
+        "at": iso(remark.at),
+    }
+
+
+def _votes(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG001
+    cast = Vote.objects.filter(decision__subject=ticket.pk).select_related("voter")
+    return [vote(one) for one in cast.order_by("cast_at", "id")]
+
+
+def _events(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG001
+    told = AuditEvent.objects.filter(stream=ticket.stream).order_by("-seq")[:200]
+    return [event(one) for one in reversed(told)]
+
+
+def _similar(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG001
+    decided = (
+        Ticket.objects.visible_to(viewer)
+        .filter(checkpoint=ticket.checkpoint_id, closed_at__isnull=False)
+        .exclude(pk=ticket.pk)
+        .select_related("decision")
+        .order_by("-id")[:5]
+    )
+    return [
+        {
+            "id": str(one.pk),
+            "ref": one.label,
+            "title": one.title,
+            "status": one.status,
+            "outcome": one.decision.outcome or None,
+            "prediction": one.ai.get("prediction"),
+            "created_at": iso(one.created_at),
+        }
+        for one in decided
+    ]
+
+
+_EXPANDED = {"votes": _votes, "events": _events, "similar": _similar}

@@ -1,0 +1,109 @@
+"""What the pages about one ticket share."""
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+
+from rest_framework.response import Response
+
+from approvals.api.views import ApiView
+from approvals.errors import AlreadyDecided, Invalid, NotAllowed, TicketChanged
+from reviews.api.answers import Json, ticket_whole
+from reviews.models import Ticket
+from reviews.representation import decision_members, ticket_allowed
+from reviews.services.conclusions import conclude_tickets
+from reviews.services.idempotency import Reply, once
+from reviews.services.lookup import find_ticket
+
+_VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})"\s*|\s*(\d{1,9})\s*')
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class TicketPage(ApiView):
+    """One ticket, named by id, ref or the caller's own reference."""
+
+    ticket: Ticket | None = None
+
+    def found(self, identifier: str) -> Ticket:
+        """Return the ticket, if the caller may see it.
+
+        :raises NotVisible: otherwise.
+        """
+        self.ticket = find_ticket(identifier, user=self.user)
+        return self.ticket
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Tell somebody who comes too late what was decided."""
+        if isinstance(exc, AlreadyDecided) and self.ticket is not None:
+            # The refusal undid whatever was due; do that alone, then say how it stands.
+            conclude_tickets([self.ticket.pk])
+            ticket = find_ticket(str(self.ticket.pk), user=self.user)
+            exc.extra = {
+                "decision": decision_members(ticket, ticket.decision),
+                "ticket_status": ticket.status,
+                "allowed": ticket_allowed(ticket, ticket.decision),
+                **exc.extra,
+            }
+        return super().handle_exception(exc)
+
+    def whole(self, ticket: Ticket, *, status: int = 200) -> Response:
+        """Return the answer that is a ticket."""
+        return with_version(Response(ticket_whole(ticket, self.user), status=status), ticket)
+
+    def seen_version(self, given: Json) -> int | None:
+        """Return the version the caller saw, from `If-Match` or the body; None for neither.
+
+        :raises Refusal: Invalid where the two differ, TicketChanged for a tag that is not ours.
+        """
+        body: int | None = given.pop("version", None)
+        header = self.request.headers.get("If-Match")
+        if header is None:
+            return body
+        match = _VERSION.fullmatch(header)
+        if match is None:
+            raise TicketChanged("If-Match names no version of this ticket.")
+        version = int(match[1] or match[2])
+        if body is not None and body != version:
+            message = "If-Match names another version."
+            raise Invalid(errors=[{"pointer": "/version", "message": message}])
+        return version
+
+    def only_requester(self, ticket: Ticket) -> None:
+        """Refuse everybody but who opened the ticket.
+
+        :raises NotAllowed: for anybody else.
+        """
+        if ticket.requester_id != self.user.pk:
+            raise NotAllowed("Only who opened the ticket can do this.")
+
+    def once(self, do: Callable[[], Reply]) -> Response:
+        """Do a call, or answer as it was answered before under the same `Idempotency-Key`."""
+        return idempotently(self, do)
+
+
+def idempotently(page: ApiView, do: Callable[[], Reply]) -> Response:
+    """Do a call once per `Idempotency-Key`; without one, each time.
+
+    :raises Refusal: Invalid for a key that cannot be one, IdempotencyKeyReused.
+    """
+    request = page.request
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        reply, replayed = do(), False
+    else:
+        if not _KEY.fullmatch(key):
+            message = "Send 1 to 255 printable ASCII characters."
+            raise Invalid(errors=[{"header": "Idempotency-Key", "message": message}])
+        asked = b"\n".join([str(request.method).encode(), request.path.encode(), b""])
+        fingerprint = sha256(asked + request._request.body).hexdigest()  # noqa: SLF001
+        reply, replayed = once(caller=page.user, key=key, fingerprint=fingerprint, do=do)
+    answer = Response(reply.body, status=reply.status, headers=dict(reply.headers))
+    if replayed:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def with_version(answer: Response, ticket: Ticket) -> Response:
+    """Return the answer with the ticket's version as its ETag."""
+    answer.headers["ETag"] = f'"{ticket.version}"'
+    return answer

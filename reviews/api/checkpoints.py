@@ -1,0 +1,101 @@
+"""The kinds of decision there are."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.api.paging import CursorPage
+from approvals.api.schema import PAGE, describe, page_of
+from approvals.api.views import READ, ApiView
+from approvals.errors import NotVisible
+from reviews.api import shapes
+from reviews.api.requests import PageQuery
+from reviews.models import Checkpoint
+from reviews.representation import iso
+
+
+class CheckpointsPage(ApiView):
+    """All of them."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+    ordering = "slug"
+
+    @describe(
+        "checkpoints_list",
+        "List the kinds of decision",
+        tag="checkpoints",
+        answers={200: page_of(shapes.CheckpointAnswer)},
+        parameters=PAGE,
+        description="`rules` are there for people who may look at checkpoints.",
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page of the active checkpoints."""
+        self.asked(PageQuery)
+        rules = sees_rules(self)
+        standing = Checkpoint.objects.filter(active=True).select_related("question")
+        pages = CursorPage()
+        rows = pages.paginate_queryset(
+            standing.prefetch_related("rules") if rules else standing, request, self
+        )
+        return pages.get_paginated_response([checkpoint(row, rules=rules) for row in rows])
+
+
+class CheckpointPage(ApiView):
+    """One of them."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @describe(
+        "checkpoints_read",
+        "Read one kind of decision",
+        tag="checkpoints",
+        answers={200: shapes.CheckpointAnswer},
+    )
+    def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """Answer one checkpoint."""
+        row = Checkpoint.objects.filter(active=True, slug=slug).select_related("question").first()
+        if row is None:
+            raise NotVisible
+        return Response(checkpoint(row, rules=sees_rules(self)))
+
+
+def sees_rules(page: ApiView) -> bool:
+    """Tell whether the caller may read rules; who opens tickets could steer around a threshold."""
+    return not page.user.is_machine and page.user.has_perm("reviews.view_checkpoint")
+
+
+def checkpoint(row: Checkpoint, *, rules: bool) -> dict[str, Any]:
+    """Return a checkpoint."""
+    on = settings.ENABLE_HUMAN_IN_THE_LOOP and settings.HITL_FLAGS.get(row.slug, True)
+    answer = {
+        "slug": row.slug,
+        "title": row.title,
+        "reference": row.reference or None,
+        "effect_sentence": row.effect_sentence or None,
+        "proposal_schema": row.proposal_schema,
+        "presets": row.presets,
+        "otherwise": row.otherwise,
+        "critical": row.critical,
+        "risk": "high" if row.critical else row.risk,
+        "asks": bool(on),
+        "policy": row.question.slug,
+    }
+    if rules:
+        answer["rules"] = [
+            {
+                "position": rule.position,
+                "name": rule.name,
+                "when": rule.when,
+                "then": rule.then,
+                "band": rule.band or None,
+                "priority": rule.priority or None,
+                "risk": rule.risk or None,
+                "legal_basis": rule.legal_basis or None,
+                "state": rule.state,
+                "expires_at": iso(rule.expires_at),
+            }
+            for rule in row.rules.all()
+        ]
+    return answer

@@ -1,0 +1,145 @@
+"""The caller: who they are, what waits for them, and what they asked for."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals import permissions
+from approvals.api.paging import (
+    CursorPage,
+    page_limit,
+    read_cursor,
+    unknown_cursor,
+    write_cursor,
+)
+from approvals.api.schema import PAGE, describe, page_of
+from approvals.api.views import READ, ApiView
+from approvals.models import Exclusion, User, Vote
+from audit.clock import db_now
+from reviews.api import shapes
+from reviews.api.answers import ticket_row
+from reviews.api.requests import PageQuery
+from reviews.models import Queue, Ticket
+
+_SHOWN = ("checkpoint", "decision", "queue", "region")
+
+
+class MePage(ApiView):
+    """Who calls."""
+
+    @describe("me_read", "Who am I?", tag="me", answers={200: shapes.MeAnswer})
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        """Answer what the caller is, and where they belong."""
+        user = self.user
+        queues = Queue.objects.filter(roles__in=user.groups.values("pk")).distinct()
+        return Response(
+            {
+                "id": user.pk,
+                "username": user.get_username(),
+                "label": user.label,
+                "kind": user.kind,
+                "email": user.email or None,
+                "time_zone": user.time_zone,
+                "roles": sorted(user.groups.values_list("name", flat=True)),
+                "regions": sorted(user.regions.values_list("slug", flat=True)),
+                "queues": sorted(queues.values_list("slug", flat=True)),
+                "domains": user.domains,
+                "scopes": None if self.key is None else self.key.scopes,
+            }
+        )
+
+
+class MyPendingPage(ApiView):
+    """What waits for the caller."""
+
+    scopes = {"GET": READ}
+
+    @describe(
+        "me_pending",
+        "What waits for my vote, the most urgent first",
+        tag="me",
+        answers={200: page_of(shapes.TicketListAnswer)},
+        parameters=PAGE,
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page of the tickets the caller is asked about and has not voted on."""
+        self.asked(PageQuery)
+        limit = page_limit(request)
+        cursor = request.query_params.get("cursor")
+        now, after = _place(cursor) if cursor is not None else (db_now(), None)
+        waiting = pending_for(self.user).select_related(*_SHOWN).most_urgent_first(now)
+        if after is not None:
+            waiting = waiting.filter(after)
+        rows = list(waiting[: limit + 1])
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Response(
+            {
+                "data": [ticket_row(ticket) for ticket in rows],
+                "next_cursor": _cursor(now, rows[-1]) if more else None,
+            }
+        )
+
+
+def pending_for(user: User) -> QuerySet[Ticket]:
+    """Return the waiting tickets a person is asked about: not their own work, not voted on yet."""
+    if user.is_machine:
+        return Ticket.objects.none()
+    voted = Vote.objects.filter(withdrawn_at__isnull=True).filter(Q(voter=user) | Q(principal=user))
+    return (
+        Ticket.objects.visible_to(user)
+        .waiting()
+        .filter(decision__policy__in=permissions.policies_open_to(user))
+        .filter(Q(region__isnull=True) | Q(region__in=user.regions.all()))
+        .exclude(decision__in=voted.values("decision"))
+        .exclude(decision__in=Exclusion.objects.filter(user=user).values("decision"))
+    )
+
+
+def _cursor(now: datetime, ticket: Any) -> str:
+    # The score holds at one instant; a later page is of the same order as the first.
+    score: float = ticket.score
+    parts = [now, ticket.created_at]
+    return write_cursor(
+        " ".join([*(at.astimezone(UTC).isoformat() for at in parts), score.hex(), str(ticket.pk)])
+    )
+
+
+def _place(cursor: str) -> tuple[datetime, Q]:
+    try:
+        at, created, number, name = read_cursor(cursor).split(" ")
+        now, created_at = datetime.fromisoformat(at), datetime.fromisoformat(created)
+        score, ticket_id = float.fromhex(number), UUID(name)
+        if now.tzinfo is None or created_at.tzinfo is None or score != score:
+            raise unknown_cursor()
+    except (ValueError, OverflowError):
+        raise unknown_cursor() from None
+    later = Q(score=score, created_at__gt=created_at)
+    beside = Q(score=score, created_at=created_at, pk__gt=ticket_id)
+    return now, Q(score__lt=score) | later | beside
+
+
+class MyRequestsPage(ApiView):
+    """What the caller asked for."""
+
+    scopes = {"GET": READ}
+    ordering = "-id"
+
+    @describe(
+        "me_requests",
+        "What I asked for, or was asked for on my behalf",
+        tag="me",
+        answers={200: page_of(shapes.TicketListAnswer)},
+        parameters=PAGE,
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page of the caller's own tickets, newest first."""
+        self.asked(PageQuery)
+        mine = Ticket.objects.filter(Q(requester=self.user) | Q(beneficiary=self.user))
+        pages = CursorPage()
+        rows = pages.paginate_queryset(mine.select_related(*_SHOWN), request, self)
+        return pages.get_paginated_response([ticket_row(ticket) for ticket in rows])

@@ -1,0 +1,366 @@
+"""Open, list, read, resubmit, cancel and revoke tickets."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.api.paging import CursorPage
+from approvals.api.schema import IDEMPOTENCY_KEY, describe, page_of, sent
+from approvals.api.views import READ, SUBMIT, VOTE, ApiView
+from approvals.errors import Invalid, Refusal, RegionNotYours
+from approvals.services.decisions import read_poll
+from audit.clock import db_now
+from reviews.api import shapes
+from reviews.api.answers import Json, links, policy, ticket_row, ticket_whole
+from reviews.api.base import TicketPage, idempotently, with_version
+from reviews.api.requests import (
+    CreateQuery,
+    ExpandQuery,
+    ReasonRequest,
+    TicketBulkRequest,
+    TicketCreateRequest,
+    TicketQuery,
+    TicketResubmitRequest,
+    proposed_title,
+    shaped,
+    ticket_request,
+)
+from reviews.models import Assignment, Region, Ticket
+from reviews.representation import iso, ticket_allowed
+from reviews.services.bulk import open_tickets, tried_ticket
+from reviews.services.idempotency import Reply
+from reviews.services.requests import TicketRequest
+from reviews.services.tickets import cancel_ticket, open_ticket, resubmit_ticket, revoke_ticket
+from reviews.services.turns import people_within
+
+MOST_AT_ONCE = 500
+# A ticket in a list shows these; whatever it needs comes in the one query.
+_SHOWN = ("checkpoint", "decision", "queue", "region")
+
+_EXAMPLES = [
+    sent(
+        "A purchase",
+        {
+            "title": "Buy 1200 business records",
+            "proposal": {"business_count": 1200, "total_cost": 180},
+            "reference": "purchase-17",
+            "ai": {"prediction": "buy", "confidence": 0.71},
+            "priority": "high",
+        },
+    ),
+    sent("The least", {"title": "Publish the note?"}),
+]
+
+
+class TicketsPage(ApiView):
+    """All tickets the caller may see, and new ones."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": SUBMIT}
+    ordering = "-id"
+
+    @describe(
+        "tickets_list",
+        "List tickets, newest first",
+        tag="tickets",
+        answers={200: page_of(shapes.TicketListAnswer)},
+        parameters=[TicketQuery],
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page of the tickets the caller may see."""
+        asked = self.asked(TicketQuery)
+        pages = CursorPage()
+        rows = pages.paginate_queryset(self._asked_for(asked), request, self)
+        return pages.get_paginated_response([ticket_row(ticket) for ticket in rows])
+
+    @describe(
+        "tickets_create",
+        "Open a ticket",
+        tag="tickets",
+        request=TicketCreateRequest,
+        answers={201: shapes.TicketAnswer, 200: shapes.DryRunAnswer},
+        problems=[409],
+        parameters=[CreateQuery, IDEMPOTENCY_KEY],
+        examples=_EXAMPLES,
+        description="The checkpoint's rules pass it, refuse it or ask people. With "
+        "`dry_run=true` nothing is stored; the answer says what the rules would do.",
+    )
+    def post(self, request: Request) -> Response:  # noqa: ARG002
+        """Open a ticket, once per `Idempotency-Key`."""
+        if self.asked(CreateQuery).get("dry_run") == "true":
+            return Response(self._try(ticket_request(self.given(TicketCreateRequest))))
+        return opened(self, ticket_request(self.given(TicketCreateRequest)))
+
+    def _asked_for(self, asked: Json) -> QuerySet[Ticket]:
+        tickets = Ticket.objects.visible_to(self.user).select_related(*_SHOWN)
+        if "status" in asked:
+            tickets = tickets.filter(status__in=asked["status"])
+        if "priority" in asked:
+            tickets = tickets.filter(priority__in=asked["priority"])
+        if "checkpoint" in asked:
+            tickets = tickets.filter(checkpoint__slug=asked["checkpoint"])
+        if "region" in asked:
+            tickets = tickets.filter(region=self._region(asked["region"]))
+        if "created_after" in asked:
+            tickets = tickets.filter(created_at__gt=asked["created_after"])
+        if "assignee" in asked:
+            held = Assignment.objects.filter(person=self.user, released_at__isnull=True)
+            held = held.filter(Q(until__isnull=True) | Q(until__gt=db_now()))
+            tickets = tickets.filter(pk__in=held.values("ticket"))
+        if "q" in asked:
+            tickets = tickets.filter(_mentions(asked["q"]))
+        return tickets
+
+    def _region(self, name: str) -> Region | None:
+        region = Region.objects.filter(Q(slug__iexact=name) | Q(name__iexact=name)).first()
+        everywhere = self.user.is_machine or self.user.has_perm("reviews.view_any_ticket")
+        if not everywhere and (
+            region is None or not region.people.filter(pk=self.user.pk).exists()
+        ):
+            raise RegionNotYours
+        if region is None:
+            message = "There is no such region."
+            raise Invalid(errors=[{"parameter": "region", "message": message}])
+        return region
+
+    def _try(self, request: TicketRequest) -> Json:
+        with tried_ticket(requester=self.user, key=self.key, request=request) as ticket:
+            decision = ticket.decision
+            poll = read_poll(decision=decision, within=people_within(ticket))
+            waiting = decision.settled_at is None
+            counted = poll.tally(with_remaining=waiting)
+            return {
+                "dry_run": True,
+                "then": "ask" if waiting else "allow" if decision.effect == "allow" else "deny",
+                "status": ticket.status,
+                "allowed": ticket_allowed(ticket, decision),
+                "rule": ticket.rule,
+                "priority": ticket.priority,
+                "risk": ticket.risk,
+                "queue": ticket.queue.slug,
+                "policy": policy(decision.policy, decision.question),
+                "needed": counted.needed,
+                "eligible": counted.eligible_left,
+                "due_at": iso(ticket.due_at),
+                "expires_at": iso(ticket.expires_at),
+            }
+
+
+def opened(page: ApiView, request: TicketRequest) -> Response:
+    """Open a ticket for the page's caller, and answer it."""
+
+    def do() -> Reply:
+        ticket = open_ticket(requester=page.user, key=page.key, request=request)
+        headers = {"Location": links(ticket)["self"], "ETag": f'"{ticket.version}"'}
+        return Reply(201, ticket_whole(ticket, page.user), headers)
+
+    return idempotently(page, do)
+
+
+def _mentions(text: str) -> Q:
+    found = Q(title__icontains=text) | Q(summary__icontains=text) | Q(reference__icontains=text)
+    number = text.upper().removeprefix("T-")
+    if number.isascii() and number.isdigit() and len(number) <= 18:
+        found |= Q(ref=int(number))
+    return found
+
+
+class TicketBulkPage(ApiView):
+    """Many new tickets."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
+
+    @describe(
+        "tickets_bulk_create",
+        "Open up to 500 tickets",
+        tag="tickets",
+        request=TicketBulkRequest,
+        answers={200: shapes.BulkAnswer},
+        problems=[409],
+        parameters=[IDEMPOTENCY_KEY],
+        examples=[sent("Two", {"tickets": [{"title": "One"}, {"title": "Two"}]})],
+        description="Each is answered for itself, in order. A list without `tickets` is taken too.",
+    )
+    def post(self, request: Request) -> Response:
+        """Open many tickets; one that is refused does not keep the others back."""
+        rows = self._rows(request.data)
+
+        def do() -> Reply:
+            asked = [self._read(row) for row in rows]
+            done = open_tickets(requester=self.user, key=self.key, requests=asked)
+            results = [self._result(one) for one in done]
+            refused = sum(isinstance(one, Refusal) for one in done)
+            body = {"opened": len(done) - refused, "refused": refused, "results": results}
+            return Reply(200, body)
+
+        return idempotently(self, do)
+
+    @staticmethod
+    def _rows(data: Any) -> list[Any]:
+        if isinstance(data, dict) and set(data) == {"tickets"}:
+            data = data["tickets"]
+        if not isinstance(data, list) or not 1 <= len(data) <= MOST_AT_ONCE:
+            message = f"Send `tickets`: a list of 1 to {MOST_AT_ONCE} tickets."
+            raise Invalid(errors=[{"pointer": "/tickets", "message": message}])
+        return data
+
+    def _read(self, row: Any) -> TicketRequest | Refusal:
+        reader = TicketCreateRequest(data=row)
+        try:
+            reader.is_valid(raise_exception=True)
+            return ticket_request(dict(reader.validated_data))
+        except serializers.ValidationError as problem:
+            from rest_framework.settings import api_settings
+
+            answer = api_settings.EXCEPTION_HANDLER(problem, {"request": self.request})
+            return Invalid(errors=answer.data["errors"])
+        except Refusal as refusal:
+            return refusal
+
+    def _result(self, one: Ticket | Refusal) -> Json:
+        if isinstance(one, Ticket):
+            return {"status": 201, "ticket": ticket_row(one)}
+        body = {"code": one.code, "detail": one.detail, "errors": one.errors, **one.extra}
+        return {"status": one.status, "problem": {"status": one.status, **body}}
+
+
+class TicketDetailPage(TicketPage):
+    """One ticket."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @describe(
+        "tickets_read",
+        "Read a ticket",
+        tag="tickets",
+        answers={200: shapes.TicketAnswer},
+        parameters=[
+            ExpandQuery,
+            OpenApiParameter(
+                "Prefer",
+                str,
+                OpenApiParameter.HEADER,
+                description="`wait=N` (≤ 50 s): answer as soon as it is no longer pending.",
+            ),
+        ],
+        description="`{id}` is the id, the ref (`T-1042`) or the caller's own reference. `ETag` "
+        "is the version, for `If-Match`.",
+    )
+    def get(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
+        """Answer one ticket."""
+        asked = self.asked(ExpandQuery)
+        ticket = self.found(identifier)
+        expand = sorted(asked.get("expand", ()))
+        return with_version(Response(ticket_whole(ticket, self.user, expand=expand)), ticket)
+
+
+class TicketResubmitPage(TicketPage):
+    """A new round of a ticket."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
+
+    @describe(
+        "tickets_resubmit",
+        "Put changed content to a new round",
+        tag="tickets",
+        request=TicketResubmitRequest,
+        answers={200: shapes.TicketAnswer},
+        problems=[409, 412],
+        parameters=[IDEMPOTENCY_KEY],
+        examples=[sent("Cheaper", {"proposal": {"business_count": 900, "total_cost": 95}})],
+    )
+    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
+        """Open the next round; earlier votes do not count for it."""
+        given = self.given(TicketResubmitRequest)
+        ticket = self.found(identifier)
+        self.only_requester(ticket)
+        version = self.seen_version(given)
+        proposal = given.pop("proposal")
+
+        def do() -> Reply:
+            changed = resubmit_ticket(
+                ticket_id=ticket.pk,
+                requester=self.user,
+                proposal=proposal,
+                changes=changes_of(ticket, given, proposal),
+                version=version,
+            )
+            headers = {"ETag": f'"{changed.version}"'}
+            return Reply(200, ticket_whole(changed, self.user), headers)
+
+        return self.once(do)
+
+
+def changes_of(ticket: Ticket, given: Json, proposal: Json) -> Json:
+    """Return the members that change with a new round, beside the proposal itself."""
+    changes = {**given, **shaped(given)}
+    changes.pop("ui_schema", None)
+    title = changes.get("title") or proposed_title(proposal)
+    if title:
+        changes["title"] = title
+        if ticket.summary == ticket.title:
+            # The summary was the title; it goes along.
+            changes.setdefault("summary", title)
+    if "labels" in changes:
+        changes["labels"] = tuple(dict.fromkeys(changes["labels"]))
+    return changes
+
+
+class TicketCancelPage(TicketPage):
+    """A ticket nobody needs an answer to any more."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
+
+    @describe(
+        "tickets_cancel",
+        "Stop a ticket",
+        tag="tickets",
+        request=ReasonRequest,
+        answers={200: shapes.TicketAnswer},
+        problems=[409],
+        parameters=[IDEMPOTENCY_KEY],
+        examples=[sent("A reason", {"reason": "Bought elsewhere."})],
+    )
+    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
+        """Cancel the ticket; cancelling twice changes nothing."""
+        reason = self.given(ReasonRequest).get("reason", "")
+        ticket = self.found(identifier)
+        self.only_requester(ticket)
+
+        def do() -> Reply:
+            cancelled = cancel_ticket(ticket_id=ticket.pk, by=self.user, reason=reason)
+            return Reply(200, ticket_whole(cancelled, self.user))
+
+        return self.once(do)
+
+
+class TicketRevokePage(TicketPage):
+    """A final decision that is taken back."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
+    people_only = True
+
+    @describe(
+        "tickets_revoke",
+        "Take a final decision back",
+        tag="tickets",
+        request=ReasonRequest,
+        answers={200: shapes.TicketAnswer},
+        problems=[409],
+        parameters=[IDEMPOTENCY_KEY],
+        examples=[sent("A reason", {"reason": "The price changed."})],
+        description="Within its window, by somebody whose vote counted or who may override.",
+    )
+    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
+        """Revoke the decision, unless its receipt was consumed."""
+        reason = self.given(ReasonRequest).get("reason", "")
+        ticket = self.found(identifier)
+
+        def do() -> Reply:
+            revoked = revoke_ticket(ticket_id=ticket.pk, by=self.user, reason=reason)
+            return Reply(200, ticket_whole(revoked, self.user))
+
+        return self.once(do)

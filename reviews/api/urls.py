@@ -1,0 +1,33 @@
+"""Addresses of the work: `api` below `/api/v1/`, `seed` at the root."""
+
+from django.urls import path
+
+from reviews.api import checkpoints, me, receipts, seed_routes, tickets, votes
+from reviews.api.waiting import waiting
+
+api = [
+    path("tickets", tickets.TicketsPage.as_view()),
+    path("tickets/bulk", tickets.TicketBulkPage.as_view()),
+    path("tickets/<str:identifier>", waiting(tickets.TicketDetailPage)),
+    path("tickets/<str:identifier>/votes", votes.VotesPage.as_view()),
+    path("tickets/<str:identifier>/votes/mine", votes.MyVotePage.as_view()),
+    path("tickets/<str:identifier>/claim", votes.ClaimPage.as_view()),
+    path("tickets/<str:identifier>/release", votes.ReleasePage.as_view()),
+    path("tickets/<str:identifier>/comments", votes.CommentsPage.as_view()),
+    path("tickets/<str:identifier>/resubmit", tickets.TicketResubmitPage.as_view()),
+    path("tickets/<str:identifier>/cancel", tickets.TicketCancelPage.as_view()),
+    path("tickets/<str:identifier>/revoke", tickets.TicketRevokePage.as_view()),
+    path("tickets/<str:identifier>/receipt", receipts.ReceiptPage.as_view()),
+    path("tickets/<str:identifier>/events", receipts.EventsPage.as_view()),
+    path("queues/<slug:slug>/next", votes.NextPage.as_view()),
+    path("checkpoints", checkpoints.CheckpointsPage.as_view()),
+    path("checkpoints/<slug:slug>", checkpoints.CheckpointPage.as_view()),
+    path("me", me.MePage.as_view()),
+    path("me/pending", me.MyPendingPage.as_view()),
+    path("me/requests", me.MyRequestsPage.as_view()),
+]
+
+seed = [
+    path("hitl/tickets", seed_routes.SeedTicketsPage.as_view()),
+    path("hitl/tickets/<str:identifier>", waiting(seed_routes.SeedTicketPage)),
+]
