@@ -10,7 +10,7 @@ from approvals.reading import Reader
 
 Count: TypeAlias = int | Literal["majority", "all"]
 SHARES = ("majority", "all")
-MOST_PEOPLE = 1_000
+MOST_PEOPLE = 100_000  # "all" of a large role becomes such a number
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ class Stage:
 def read_stage(reader: Reader, value: object, pointer: str) -> Stage:
     given = reader.mapping(value, pointer, ("name", "needs", "rejections", "ladder"), ("needs",))
     place = int(pointer.rsplit("/", 1)[1])
-    needs = reader.rows(given.get("needs", ()), f"{pointer}/needs", least=1, most=10)
     ladder = reader.rows(given.get("ladder", ()), f"{pointer}/ladder", most=20)
+    # A ladder may add a need, and what it adds to must still be readable.
+    most = 9 if ladder else 10
+    needs = reader.rows(given.get("needs", ()), f"{pointer}/needs", least=1, most=most)
     return Stage(
         name=reader.text(given.get("name", f"Stage {place + 1}"), f"{pointer}/name", most=80),
         needs=tuple(read_need(reader, row, f"{pointer}/needs/{i}") for i, row in enumerate(needs)),
@@ -69,8 +71,6 @@ def read_need(reader: Reader, value: object, pointer: str) -> Need:
             reader.refuse(where, "This person is named twice.")
         people.append(name)
     count = _count(reader, given.get("count", 1), f"{pointer}/count")
-    if people and isinstance(count, int) and count > len(people):
-        reader.refuse(f"{pointer}/count", "More people are needed than are named.")
     role = read_role(reader, given.get("role", "-"), f"{pointer}/role")
     return Need(role, count, tuple(people))
 

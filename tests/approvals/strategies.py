@@ -80,7 +80,7 @@ def needs(draw: st.DrawFn, *, most: int, shares: bool) -> Need:
         if draw(st.integers(0, 3)) == 0
         else st.just([])
     )
-    count: Any = st.integers(1, min(most, len(people) or most))
+    count: Any = st.integers(1, most)
     if shares:
         count = count | st.sampled_from(["majority", "all"])
     return Need(draw(st.sampled_from(ROLES)), draw(count), tuple(people))

@@ -183,12 +183,11 @@ def test_what_cannot_be_asked_is_refused_where_it_goes_wrong(
     [
         ({"count": 0}, "count"),
         ({"count": -1}, "count"),
-        ({"count": 1001}, "count"),
+        ({"count": 100_001}, "count"),
         ({"count": True}, "count"),
         ({"count": 1.0}, "count"),
         ({"count": "most"}, "count"),
         ({"count": None}, "count"),
-        ({"count": 3, "people": [1, 2]}, "count"),
         ({"people": [1, 1]}, "people/1"),
         ({"people": [0]}, "people/0"),
         ({"people": [True]}, "people/0"),
@@ -286,6 +285,15 @@ def test_an_amount_just_above_a_fraction_is_above_it() -> None:
         for amount in ("0.3", "0.30000000000000001")
     )
     assert (len(at), len(above)) == (1, 2)
+
+
+def test_a_ladder_never_makes_a_stage_too_long_to_be_read_again() -> None:
+    needs = [{"role": "Legal"}] * 9
+    ladder = [{"above": 1, "role": "lead"}]
+    ready = resolve(asked_of(*needs, ladder=ladder), eligible=lambda _s, _n: 1, amount=2)
+    assert len(ready.stages[0].needs) == 10
+    assert parse_question(render_question(ready)) == ready
+    assert errors(lambda: asked_of(*needs, needs[0], ladder=ladder)) == ["/stages/0/needs"]
 
 
 def test_a_question_nobody_could_answer_is_not_made_ready() -> None:
@@ -398,7 +406,7 @@ def test_people_may_be_narrowed_and_never_widened() -> None:
     place = "/stages/0/needs/0"
     assert errors(lambda: tighten(named, naming("bo", "eve"))) == [f"{place}/people"]
     assert errors(lambda: tighten(named, naming())) == [f"{place}/people"]
-    assert errors(lambda: tighten(named, naming("bo"))) == [f"{place}/count"]
+    assert errors(lambda: tighten(named, naming("bo"))) == [f"{place}/people"]
 
 
 def test_an_answer_without_a_form_takes_the_callers_form() -> None:
