@@ -1,5 +1,6 @@
 """A stream told to people: who did what, when, and which way it came in."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,6 +58,7 @@ CHANNELS = {
 }
 THE_SERVICE = "Countersign"
 _LONGEST = 80
+_MEMBER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,13 @@ def what(type: str, data: dict[str, Any]) -> str:
     """Return what happened in words, as plain text; a type nobody worded reads as it is called."""
     words = WORDS.get(type, type.rpartition(".")[2].replace("_", " "))
     values = data if isinstance(data, dict) else {}
-    for name, value in values.items():
-        mark = "{" + name + "}"
-        if mark in words:
-            words = words.replace(mark, str(value).replace("_", " ")[:_LONGEST])
-    # A member that is not there leaves its sentence shorter, not broken.
-    return words.partition("{")[0].rstrip(" :,") if "{" in words else words
+    # A member that is not there ends the sentence before it, so that it is shorter, not broken.
+    known = _upto_missing(words, values)
+    return _MEMBER.sub(lambda m: str(values[m[1]]).replace("_", " ")[:_LONGEST], known)
+
+
+def _upto_missing(words: str, values: dict[str, Any]) -> str:
+    for member in _MEMBER.finditer(words):
+        if values.get(member[1]) in (None, ""):
+            return words[: member.start()].rstrip(" :,")
+    return words
