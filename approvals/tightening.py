@@ -153,7 +153,10 @@ def _need(reader: Reader, own: Need, value: object, pointer: str) -> Need:
     narrowed = read_need(reader, row, pointer)
     if own.people and not (narrowed.people and set(narrowed.people) <= set(own.people)):
         reader.refuse(f"{pointer}/people", "Name some of the people named already, nobody else.")
-    few = isinstance(own.count, int) and len(narrowed.people) < own.count
-    if few and narrowed.people != own.people:
+    elif (
+        isinstance(own.count, int)
+        and len(narrowed.people) < own.count
+        and narrowed.people != own.people
+    ):
         reader.refuse(f"{pointer}/people", f"{own.count} people are needed; name as many.")
     return narrowed
