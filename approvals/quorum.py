@@ -138,6 +138,9 @@ def may_vote(
     return any(walk.open_need(person) is not None for walk in walks)
 
 
+_RANK = {"deny": 0, "return": 1, "allow": 2, "answer": 2, "none": 2}
+
+
 class _Against:
     """The votes for one refusing option, per stage their voters sit in."""
 
@@ -166,8 +169,8 @@ class _Count:
     def read(self, casts: Iterable[Cast]) -> None:
         effects = self.effects
         counting = [cast for cast in casts if cast.eligible and effects.get(cast.choice)]
-        # Of two votes in the same instant the refusing one comes first; ids settle the rest.
-        counting.sort(key=lambda c: (c.at, effects[c.choice] not in REFUSING, str(c.vote_id)))
+        # In the same instant a no comes before a not yet and that before a yes; then ids settle.
+        counting.sort(key=lambda cast: (cast.at, _RANK[effects[cast.choice]], str(cast.vote_id)))
         voters: set[int] = set()
         for position, cast in enumerate(counting):
             if cast.voter in voters:
@@ -209,7 +212,7 @@ class _Count:
         """Settle on a refusing option that has enough votes in a stage reached so far."""
         found = [
             # A stage that opens may find several waiting: a no before a not yet, then the earlier.
-            (self.effects[choice] != "deny", reached[0], place, choice, reached[1])
+            (_RANK[self.effects[choice]], reached[0], place, choice, reached[1])
             for choice, against in self.refusing.items()
             for place, reached in enumerate(against.reached[: self.stage + 1])
             if reached is not None

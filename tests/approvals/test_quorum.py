@@ -116,7 +116,7 @@ def test_a_rejection_settles_before_a_quorum() -> None:
 
 
 def test_at_the_same_instant_the_refusal_counts_first() -> None:
-    together = [cast(n, c, "A", at=MORNING) for n, c in enumerate(["approve", "reject", "return"])]
+    together = [cast(n, c, "A", at=MORNING) for n, c in enumerate(["approve", "return", "reject"])]
     winner = decide(ONE, together).winner
     assert winner is not None
     assert (winner.choice, winner.effect) == ("reject", "deny")
