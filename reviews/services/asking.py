@@ -166,7 +166,8 @@ def frozen_question(
             question = tighten(question, request.question)
     except QuestionInvalid as problem:
         raise Invalid(errors=problem.errors) from problem
-    return question
+    left = question.repeat.steps[request.step :]
+    return replace(question, repeat=replace(question.repeat, steps=left))
 
 
 def _with_form(question: Question, form: dict[str, Any]) -> Question:

@@ -55,9 +55,8 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
         raise MachineCannotVote("A service key is a machine; only people work a queue.")
     with writing():
         now = db_now()
-        held = Assignment.objects.filter(
-            ticket=OuterRef("pk"), released_at__isnull=True, until__gt=now
-        )
+        standing = Q(until__isnull=True) | Q(until__gt=now)
+        held = Assignment.objects.filter(standing, ticket=OuterRef("pk"), released_at__isnull=True)
         own_vote = Q(decision__votes__voter=person, decision__votes__withdrawn_at__isnull=True)
         own_work = Q(decision__exclusions__user=person)
         candidates = (
@@ -81,7 +80,7 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
             conclude(turn)
             waiting = ticket.status == Ticket.Status.PENDING and not turn.decision.settled_at
             held_now = _held(turn)
-            free = held_now is None or held_now.until is None or held_now.until <= now
+            free = held_now is None or (held_now.until is not None and held_now.until <= now)
             if waiting and free and may_decide(turn, person):
                 _claim(turn, person)
                 turn.end()

@@ -1,18 +1,24 @@
 """The signed statement of a final decision, and the stamp that makes it usable once."""
 
+import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
-from approvals.errors import WrongState
+from approvals.errors import Refusal, WrongState
 from approvals.models import AccessKey, Receipt
 from approvals.receipts import RECEIPT_TYPE, receipt_claims
 from approvals.services import receipts
 from audit.keys import signing_key
 from reviews.models import Ticket
 from reviews.representation import ticket_allowed
-from reviews.services.turns import turn_at
+from reviews.services.requests import request_of
+from reviews.services.tickets import open_ticket
+from reviews.services.turns import Turn, turn_at
+
+APPLIED = "applied"
 
 
 def receipt_of(ticket: Ticket) -> dict[str, Any]:
@@ -88,4 +94,27 @@ def record_result(
         )
         if receipt.recorded_at == turn.now:
             turn.story.add("ticket.result_recorded", data={"result": result})
+            if result == APPLIED:
+                _open_next_step(turn)
     return receipt
+
+
+def _open_next_step(turn: Turn) -> None:
+    """Ask about the next step of a rollout: a ticket of its own, over the bytes just applied."""
+    ticket, decision = turn.ticket, turn.decision
+    if len(decision.question["repeat"]["steps"]) < 2:
+        return
+    given = request_of(ticket)
+    request = replace(
+        given,
+        step=given.step + 1,
+        proposal=json.loads(decision.executed_content),
+        region=ticket.region.slug if ticket.region else "",
+        previous=str(ticket.pk),
+        reference="",
+    )
+    try:
+        open_ticket(requester=ticket.requester, key=ticket.access_key, request=request)
+    except Refusal as problem:
+        # What was applied stays applied and noted, also where the next step is refused.
+        turn.story.add("ticket.next_step_refused", data={"why": problem.code})

@@ -37,6 +37,7 @@ class TicketRequest:
     pipeline: dict[str, Any] = field(default_factory=dict)
     on_behalf_of: str = ""
     previous: str = ""
+    step: int = 0  # how many steps of a rollout went before; never a requester's to say
 
     def facts(self, region: Region | None) -> dict[str, Any]:
         """Return what rules read under `ticket.`.
@@ -83,6 +84,7 @@ def request_of(ticket: Ticket) -> TicketRequest:
         preset=ticket.preset,
         question=ticket.asked.get("question") or {},
         response_schema=ticket.asked.get("response_schema"),
+        step=ticket.asked.get("step", 0),
         interaction=ticket.interaction,
         callback_url=ticket.callback_url,
         pipeline=ticket.pipeline,

@@ -246,7 +246,11 @@ def _write_content(ticket: Ticket, request: TicketRequest, asking: Asking) -> No
     ticket.novel_pattern = request.novel_pattern
     ticket.labels = list(request.labels)
     ticket.preset = request.preset
-    ticket.asked = {"question": request.question, "response_schema": request.response_schema}
+    ticket.asked = {
+        "question": request.question,
+        "response_schema": request.response_schema,
+        "step": request.step,
+    }
     ticket.interaction = request.interaction
     ticket.pipeline = request.pipeline
     ticket.callback_url = request.callback_url
