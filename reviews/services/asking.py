@@ -1,5 +1,8 @@
 """From a checkpoint and a request to the frozen question, and whether it is asked at all."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -157,17 +160,30 @@ def frozen_question(
             message = f"`{checkpoint.slug}` offers: {offered}."
             raise Invalid(errors=[{"pointer": "/preset", "message": message}])
         question = apply_preset(request.preset, onto=question)
-    try:
-        if request.response_schema is not None:
+    if request.response_schema is not None:
+        with _told_of("/response_schema", instead_of=r"/options/\d+/form"):
             question = _with_form(question, request.response_schema)
-        if question.options_from and not question.options:
+    if question.options_from and not question.options:
+        with _told_of("/ai"):
             question = _with_offers(question, request.ai.get("options") or [])
-        if request.question:
+    if request.question:
+        with _told_of("/question"):
             question = tighten(question, request.question)
-    except QuestionInvalid as problem:
-        raise Invalid(errors=problem.errors) from problem
     left = question.repeat.steps[request.step :]
     return replace(question, repeat=replace(question.repeat, steps=left))
+
+
+@contextmanager
+def _told_of(member: str, *, instead_of: str = "") -> Iterator[None]:
+    """Turn what is wrong with a question into what is wrong with the member it came from."""
+    try:
+        yield
+    except QuestionInvalid as problem:
+        errors = [
+            {**error, "pointer": member + re.sub(f"^{instead_of}", "", error["pointer"])}
+            for error in problem.errors
+        ]
+        raise Invalid(errors=errors) from problem
 
 
 def _with_form(question: Question, form: dict[str, Any]) -> Question:
