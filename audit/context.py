@@ -32,3 +32,21 @@ def entering(*, channel: str, request_id: str = "", user: object | None = None) 
         yield
     finally:
         _origin.reset(token)
+
+
+_acting: ContextVar[object | None] = ContextVar("acting", default=None)
+
+
+def acting_user() -> object | None:
+    """Return the user whose act is being carried out, or None for the service itself."""
+    return _acting.get()
+
+
+@contextmanager
+def acting(user: object | None) -> Iterator[None]:
+    """Name who acts in the block: through a mail link or a command nobody is signed in."""
+    token = _acting.set(user)
+    try:
+        yield
+    finally:
+        _acting.reset(token)

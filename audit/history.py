@@ -7,6 +7,8 @@ from django.db import connections, models, router
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from audit.context import acting_user
+
 
 class CopiedRecords(HistoricalRecords):  # type: ignore[misc]
     """Keep history as `HistoricalRecords` does, but let the database copy the row.
@@ -41,6 +43,10 @@ class CopiedRecords(HistoricalRecords):  # type: ignore[misc]
                     key.get_db_prep_value(instance.pk, connection),
                 ],
             )
+
+    def get_history_user(self, instance: models.Model) -> Any:
+        """Return who acts, wherever they came in; else who is signed in."""
+        return acting_user() or super().get_history_user(instance)
 
     def _write_statement(self, instance: models.Model, quote: Callable[[str], str]) -> str:
         own = _options(instance)

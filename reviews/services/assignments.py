@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 from approvals.errors import AlreadyDecided, Claimed, MachineCannotVote, WrongState
 from approvals.models import User
 from audit.clock import db_now
+from audit.context import acting
 from reviews.models import Assignment, Queue, Ticket
 from reviews.representation import iso
 from reviews.services.conclusions import conclude
@@ -53,7 +54,7 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
     """
     if person.is_machine:
         raise MachineCannotVote("A service key is a machine; only people work a queue.")
-    with writing():
+    with writing(), acting(person):
         now = db_now()
         standing = Q(until__isnull=True) | Q(until__gt=now)
         held = Assignment.objects.filter(standing, ticket=OuterRef("pk"), released_at__isnull=True)

@@ -21,6 +21,7 @@ from approvals.errors import (
 from approvals.models import AccessKey, Decision, User
 from approvals.services import decisions
 from audit.clock import db_now
+from audit.context import acting
 from audit.ids import new_id
 from reviews import lifecycle, ranking, sla
 from reviews.events import Story
@@ -43,7 +44,7 @@ def open_ticket(
     checkpoint = _checkpoint(request.checkpoint)
     region = _region(request.region, requester)
     request = request if request.title else replace(request, title=checkpoint.title)
-    with writing():
+    with writing(), acting(requester):
         if (
             request.reference
             and Ticket.objects.filter(

@@ -13,6 +13,7 @@ from approvals.errors import Busy, NotVisible
 from approvals.models import Decision, User
 from approvals.services import decisions
 from audit.clock import db_now
+from audit.context import acting
 from audit.prepared import PreparedRead
 from reviews.events import Story
 from reviews.models import Assignment, Ticket
@@ -118,6 +119,7 @@ def turn_at(*, ticket_id: UUID, actor: User | None) -> Iterator[Turn]:
         if not found:
             raise NotVisible
         turn = take_turn(ticket=found[0], now=db_now(), actor=actor)
-        conclude(turn)
-        yield turn
-        turn.end()
+        with acting(actor):
+            conclude(turn)
+            yield turn
+            turn.end()
