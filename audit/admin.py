@@ -65,7 +65,7 @@ class EventType(admin.SimpleListFilter):
     )
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(type, type) for type in self._TYPES]
+        return [(name, name) for name in self._TYPES]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(type=self.value()) if self.value() else queryset
@@ -102,8 +102,8 @@ class Channel(Fixed):
 class AuditEventAdmin(ReadOnlyAdmin):
     """What happened, the latest first."""
 
-    list_display = ("at", "type", "who", "stream", "seq", "channel", "short_reason")
-    list_display_links = ("at",)
+    list_display = ("moment", "type", "who", "place", "channel", "short_reason")
+    list_display_links = ("moment",)
     list_filter = (StreamKind, EventType, ActorKind, Channel)
     search_fields = ("stream__startswith", "actor_label__istartswith")
     search_help_text = "The beginning of a stream (ticket:…) or of a person's name."
@@ -115,6 +115,17 @@ class AuditEventAdmin(ReadOnlyAdmin):
         ("Proof", {"fields": ("stream", "seq", "id", "previous_hash", "hash",
                               "field_commitments")}),
     )  # fmt: skip
+
+    @admin.display(description="at (UTC)")
+    def moment(self, event: AuditEvent) -> str:
+        return f"{event.at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="stream")
+    def place(self, event: AuditEvent) -> str:
+        """Show the end of a stream's name: ids of the same hour begin alike."""
+        kind, colon, name = event.stream.partition(":")
+        short = name if len(name) <= 20 else f"…{name[-8:]}"
+        return f"{kind}{colon}{short} #{event.seq}"
 
     @admin.display(description="actor")
     def who(self, event: AuditEvent) -> str:

@@ -355,6 +355,7 @@ UNFOLD = {
             "href": "/static/countersign/favicon.svg",
         }
     ],
+    "SITE_ICON": "/static/countersign/favicon.svg",
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

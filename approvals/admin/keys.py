@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
@@ -38,7 +39,7 @@ class KeyForm(forms.Form):
         help_text="Who answers for it, and may not vote on its tickets.",
     )
     scopes = forms.MultipleChoiceField(
-        choices=AccessKey.Scope.choices, widget=forms.CheckboxSelectMultiple
+        choices=AccessKey.Scope.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     days = forms.IntegerField(
         label="Good for how many days",
@@ -53,8 +54,8 @@ class KeyForm(forms.Form):
 class AccessKeyAdmin(ReadOnlyAdmin):
     """How machines and scripts prove who they are."""
 
-    list_display = ("name", "shown_prefix", "kind", "owner", "scope_words", "last_used_at",
-                    "expires_at", "state")  # fmt: skip
+    list_display = ("name", "shown_prefix", "kind", "owner", "state", "last_used", "expires",
+                    "scope_words")  # fmt: skip
     list_filter = ("kind",)
     list_select_related = ("owner",)
     search_fields = ("name", "prefix")
@@ -77,6 +78,14 @@ class AccessKeyAdmin(ReadOnlyAdmin):
     @admin.display(description="scopes")
     def scope_words(self, key: AccessKey) -> str:
         return ", ".join(key.scopes)
+
+    @admin.display(description="last used")
+    def last_used(self, key: AccessKey) -> str:
+        return f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
+
+    @admin.display(description="expires")
+    def expires(self, key: AccessKey) -> str:
+        return f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
 
     @admin.display(description="state")
     def state(self, key: AccessKey) -> str:

@@ -49,7 +49,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
         (None, {"fields": ("username", "password", "kind")}),
         ("Person", {"fields": (("first_name", "last_name"), "email", "manager")}),
         ("Work", {"fields": ("roles", "domains", ("time_zone", "capacity"))}),
-        ("Access", {"fields": (("is_active", "is_staff", "is_superuser"),)}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("Dates", {"fields": (("last_login", "date_joined"),)}),
     )
     add_fieldsets = (

@@ -1,5 +1,6 @@
 """A plain form on unfold's base, for what a service makes, and the page that shows secrets once."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from approvals.errors import Refusal
+
+
+class IndentedJSONField(forms.JSONField):
+    """Show JSON in a form people can read."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def report(form: forms.Form, refusal: Refusal) -> None:

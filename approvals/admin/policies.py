@@ -18,20 +18,13 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from approvals.admin.plain_forms import plain_page, report
+from approvals.admin.plain_forms import IndentedJSONField, plain_page, report
 from approvals.errors import Refusal
 from approvals.models import ApprovalPolicy, User
 from approvals.presets import PRESETS
 from approvals.services.policies import publish_policy, rendered
 from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
-
-
-class IndentedJSONField(forms.JSONField):
-    """Show JSON in a form people can read."""
-
-    def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 class PublishForm(forms.Form):

@@ -197,7 +197,7 @@ def _form(
 
 
 def _reason_field(option: Option) -> str:
-    """Return the first text the option's own form insists on; it says why, so nobody types twice."""
+    """Return the first text the option's own form insists on; it is the reason then."""
     if option.reason != "required" or not isinstance(option.form, Mapping):
         return ""
     properties = option.form.get("properties", {})
@@ -219,7 +219,8 @@ def _caps(options: tuple[Option, ...]) -> dict[str, str]:
     if sum(option.effect == "answer" for option in options) > 1:
         # Answers of equal standing are told apart by number, none of them is "the" approval.
         caps = {o.key: caps[o.key] for o in options if o.key in caps and o.effect != "answer"}
-    rest = (option.key for option in options if option.key not in caps)
+    shown = sorted(options, key=lambda option: option.form is not None)
+    rest = (option.key for option in shown if option.key not in caps)
     return caps | {key: str(number) for number, key in enumerate(rest, start=1) if number < 10}
 
 

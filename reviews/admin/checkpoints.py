@@ -7,7 +7,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, StackedInline
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
+from approvals.admin.plain_forms import IndentedJSONField
 from approvals.presets import PRESETS
 from reviews.models import Checkpoint, Rule
 
@@ -22,7 +24,7 @@ class PresetsField(forms.MultipleChoiceField):
         }  # fmt: skip
         super().__init__(
             choices=[(name, name.capitalize()) for name in PRESETS],
-            widget=forms.CheckboxSelectMultiple,
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
             **kwargs,
         )
 
@@ -30,6 +32,16 @@ class PresetsField(forms.MultipleChoiceField):
 class CheckpointForm(forms.ModelForm):  # type: ignore[type-arg]
     """A checkpoint; the schema typed here is the one its rules are checked against."""
 
+    proposal_schema = IndentedJSONField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 12, "class": "font-mono"}),
+        help_text="JSON Schema of a proposal. Empty: anything.",
+    )
+    view = IndentedJSONField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "class": "font-mono"}),
+        help_text='How a proposal is shown: {"fields": [{"name": …, "label": …}]}.',
+    )
     presets = PresetsField(required=False, help_text="Presets a requester may name.")
 
     class Meta:
@@ -38,7 +50,6 @@ class CheckpointForm(forms.ModelForm):  # type: ignore[type-arg]
             *("title", "slug", "reference", "active", "otherwise", "question", "critical"),
             *("presets", "risk", "effect_sentence", "proposal_schema", "view"),
         )
-        widgets = {"effect_sentence": forms.Textarea(attrs={"rows": 2})}
 
     def clean_proposal_schema(self) -> Any:
         schema = self.cleaned_data["proposal_schema"] or {}
@@ -65,9 +76,11 @@ class RuleInline(StackedInline):
     fields = (
         ("position", "name"),
         "when",
-        ("then", "state", "priority", "risk"),
+        ("then", "state"),
+        ("priority", "risk"),
         ("question", "band"),
-        ("legal_basis", "audit_sample", "expires_at"),
+        ("legal_basis", "audit_sample"),
+        "expires_at",
     )
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

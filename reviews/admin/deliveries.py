@@ -7,7 +7,11 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from approvals.admin.plain_forms import plain_page, report
 from approvals.errors import Refusal
@@ -31,8 +35,8 @@ class EndpointForm(forms.Form):
     types = forms.MultipleChoiceField(
         label="Events",
         required=False,
-        choices=[(type, type) for type in EVENT_TYPES],
-        widget=forms.CheckboxSelectMultiple,
+        choices=[(name, name) for name in EVENT_TYPES],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="None chosen: all of them.",
     )
 

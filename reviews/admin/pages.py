@@ -1,7 +1,7 @@
 """The desk's own pages: strict policy, our navigation, times in the reader's zone."""
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

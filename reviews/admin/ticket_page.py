@@ -43,7 +43,7 @@ class TicketPage:
     def context(self, *, banner: str = "", stale: bool = False) -> dict[str, Any]:
         """Return everything the page shows."""
         ticket, decision = self.ticket, self.decision
-        sentence = fields.effect(ticket.checkpoint.effect_sentence, self.content)
+        sentence = fields.effect(ticket.checkpoint.effect_sentence, self.content, ticket.amount)
         options = {option.key: option.label for option in self.poll.question.options}
         before = self._before()
         return {
@@ -57,13 +57,19 @@ class TicketPage:
             "chip": chip_of(ticket, now=self.now),
             "sentence": sentence,
             "consequence": consequence(self.poll.question),
-            "fields": fields.fields_of(self.content, self.labels),
+            "fields": fields.fields_of(
+                self.content,
+                self.labels,
+                schema=ticket.checkpoint.proposal_schema,
+                amount=ticket.amount,
+            ),
             "changes": []
             if before is None
             else fields.changes_between(before, self.content, self.labels),
             "approved_changes": self._approved_changes(),
             "amount": ""
             if ticket.amount is None
+            or any(fields.is_amount(value, ticket.amount) for value in self.content.values())
             else fields.money(ticket.amount, fields.currency_of(self.content)),
             "claim": agent.claim_of(ticket.ai),
             "track": agent.record_of(ticket),

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
+from approvals.answers import check_plain
 from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, VersionRequired
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
@@ -26,6 +27,8 @@ from reviews.services.comments import add_comment
 from reviews.services.lookup import find_ticket
 from reviews.services.tickets import revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
+
+LONGEST_REMARK = 4000
 
 
 class Ours(HttpResponseRedirect):
@@ -110,10 +113,10 @@ class TicketAdmin(ReadOnlyAdmin):
             "release": lambda: assignments.release_ticket(ticket_id=ticket.pk, person=user),
             "take-back": lambda: withdraw_vote(ticket_id=ticket.pk, voter=user),
             "revoke": lambda: revoke_ticket(
-                ticket_id=ticket.pk, by=user, reason=request.POST.get("reason", "")
+                ticket_id=ticket.pk, by=user, reason=reason_of(request)
             ),
             "remark": lambda: add_comment(
-                ticket_id=ticket.pk, author=user, text=request.POST.get("text", "")
+                ticket_id=ticket.pk, author=user, text=remark_of(request)
             ),
         }
         if act == "vote":
@@ -140,6 +143,7 @@ class TicketAdmin(ReadOnlyAdmin):
         )
         page = TicketPage(ticket, user, typed)
         try:
+            check_plain(typed.reason, at="/reason")
             version = version_of(request)
             if version != ticket.version:
                 raise TicketChanged(version=ticket.version)
@@ -212,3 +216,25 @@ def version_of(request: HttpRequest) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise VersionRequired
     return int(text)
+
+
+def reason_of(request: HttpRequest) -> str:
+    """Return the reason somebody wrote beside a button.
+
+    :raises Refusal: SchemaMismatch for what cannot be stored.
+    """
+    reason = request.POST.get("reason", "").replace("\r\n", "\n")
+    check_plain(reason, at="/reason")
+    return reason
+
+
+def remark_of(request: HttpRequest) -> str:
+    """Return the remark somebody wrote.
+
+    :raises Refusal: Invalid for nothing or too much, SchemaMismatch for what cannot be stored.
+    """
+    text = request.POST.get("text", "").replace("\r\n", "\n").strip()
+    if not 0 < len(text) <= LONGEST_REMARK:
+        raise Invalid(f"A remark has 1 to {LONGEST_REMARK} characters.")
+    check_plain(text, at="/text")
+    return text

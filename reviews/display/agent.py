@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Everything the agent says, read defensively: whatever has another shape is left to the JSON."""
+    """Everything the agent says; whatever has an unknown shape is left to the JSON."""
 
     prediction: str
     confidence: str

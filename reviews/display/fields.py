@@ -79,10 +79,13 @@ def currency_of(proposal: Mapping[str, Any]) -> str:
     return named if isinstance(named, str) and _CURRENCY.fullmatch(named) else ""
 
 
-def effect(sentence: str, proposal: Mapping[str, Any]) -> tuple[Part, ...]:
+def effect(
+    sentence: str, proposal: Mapping[str, Any], amount: Decimal | None = None
+) -> tuple[Part, ...]:
     """Return a checkpoint's sentence with the proposal's values in place of `{name}`.
 
-    Only plain names of single values are replaced; nothing else in the sentence is read.
+    Only plain names of single values are replaced; nothing else in the sentence is read. A value
+    that is the ticket's `amount` is written as money.
     """
     parts: list[Part] = []
     end = 0
@@ -90,7 +93,8 @@ def effect(sentence: str, proposal: Mapping[str, Any]) -> tuple[Part, ...]:
         parts.append(Part(sentence[end : place.start()]))
         value = proposal.get(place[1])
         if place[1] in proposal and is_scalar(value) and value is not None:
-            parts.append(Part(scalar_text(value), value=True))
+            text = _as_money(value, amount, proposal) or scalar_text(value)
+            parts.append(Part(text, value=True))
         elif isinstance(value, list):
             parts.append(Part(f"{len(value)}", value=True))
         else:
@@ -98,6 +102,16 @@ def effect(sentence: str, proposal: Mapping[str, Any]) -> tuple[Part, ...]:
         end = place.end()
     parts.append(Part(sentence[end:]))
     return tuple(part for part in parts if part.text)
+
+
+def is_amount(value: object, amount: Decimal | None) -> bool:
+    """Tell whether a value of the proposal is the amount the ticket states."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and amount is not None and Decimal(repr(value)) == amount
+
+
+def _as_money(value: Any, amount: Decimal | None, proposal: Mapping[str, Any]) -> str:
+    return money(value, currency_of(proposal)) if is_amount(value, amount) else ""
 
 
 def humanised(name: str) -> str:
@@ -137,14 +151,36 @@ def labels_of(view: object, schema: object) -> dict[str, str]:
     return shown
 
 
-def fields_of(proposal: Mapping[str, Any], labels: Mapping[str, str]) -> list[Field]:
+def fields_of(
+    proposal: Mapping[str, Any],
+    labels: Mapping[str, str],
+    *,
+    schema: object = None,
+    amount: Decimal | None = None,
+) -> list[Field]:
     """Return every field of a proposal: those with labels first, and never leaving one out."""
     names = [name for name in labels if name in proposal]
     names += [name for name in proposal if name not in labels]
-    return [_field(name, labels.get(name) or humanised(name), proposal[name]) for name in names]
+    found = []
+    for name in names:
+        value, label = proposal[name], labels.get(name) or humanised(name)
+        in_money = _as_money(value, amount, proposal)
+        if in_money:
+            found.append(Field(name, label, "text", in_money, number=True))
+        else:
+            found.append(_field(name, label, value, _columns_of(schema, name)))
+    return found
 
 
-def _field(name: str, label: str, value: Any) -> Field:
+def _columns_of(schema: object, name: str) -> list[str]:
+    """Return the order in which a schema names the members of a list's objects."""
+    part = schema
+    for step in ("properties", name, "items", "properties"):
+        part = part.get(step) if isinstance(part, Mapping) else None
+    return list(part) if isinstance(part, Mapping) else []
+
+
+def _field(name: str, label: str, value: Any, columns: list[str]) -> Field:
     if is_scalar(value):
         text = scalar_text(value)
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -155,25 +191,31 @@ def _field(name: str, label: str, value: Any) -> Field:
     if isinstance(value, dict) and value and all(is_scalar(item) for item in value.values()):
         pairs = tuple((humanised(key), scalar_text(item)) for key, item in value.items())
         return Field(name, label, "pairs", items=pairs, wide=len(pairs) > 3)
-    table = _table(name, label, value)
+    table = _table(name, label, value, columns)
     return table or Field(name, label, "json", pretty(value), wide=True)
 
 
-def _table(name: str, label: str, value: Any) -> Field | None:
-    """Return a list of like objects as a table, or None where it is not one."""
-    if not isinstance(value, list) or not value or len(value) > _ROWS:
+def _table(name: str, label: str, value: Any, order: list[str]) -> Field | None:
+    """Return a list, or an object, of like objects as a table; None where it is not one."""
+    named = isinstance(value, dict)
+    rows = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(rows, list) or not rows or len(rows) > _ROWS:
         return None
-    if not all(isinstance(row, dict) and row for row in value):
+    if not all(isinstance(row, dict) and row for row in rows):
         return None
-    columns = list(dict.fromkeys(key for row in value for key in row))
-    if len(columns) > 5 or not all(is_scalar(item) for row in value for item in row.values()):
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns.sort(key=lambda key: order.index(key) if key in order else len(order))
+    if len(columns) > 5 or not all(is_scalar(item) for row in rows for item in row.values()):
         return None
-    rows = tuple(
+    lines = [
         tuple(scalar_text(row[column]) if column in row else "" for column in columns)
-        for row in value
-    )
-    heads = tuple(humanised(column) for column in columns)
-    return Field(name, label, "table", items=rows, columns=heads, wide=True)
+        for row in rows
+    ]
+    heads = [humanised(column) for column in columns]
+    if named:
+        heads.insert(0, "")
+        lines = [(key, *line) for key, line in zip(value, lines, strict=True)]
+    return Field(name, label, "table", items=tuple(lines), columns=tuple(heads), wide=True)
 
 
 def pretty(value: Any) -> str:

@@ -37,10 +37,10 @@ class SchemaForm(forms.Form):
         properties = properties if isinstance(properties, Mapping) else {}
         required = schema.get("required")
         required = set(required) if isinstance(required, list) else set()
-        for position, (name, part) in enumerate(properties.items()):
+        for position, (name, given) in enumerate(properties.items()):
             key = f"f{position}"
             self.names[key] = name
-            part = part if isinstance(part, Mapping) else {}
+            part = given if isinstance(given, Mapping) else {}
             field = self._field(key, part, name in required)
             field.label = str((labels or {}).get(name) or part.get("title") or humanised(name))
             if initial is not None and name in initial:
