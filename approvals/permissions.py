@@ -48,11 +48,19 @@ JOIN auth_permission a ON a.id = p.permission_id AND a.codename = 'vote_policyst
 JOIN auth_group g ON g.id = p.group_id
 WHERE s.policy_id = %s
 """
-# The text in braces is the constant above, never anything a caller sends.
+# By identity, not by account: a second account of an excluded person made later is one as well.
+_EXCLUDED = """
+SELECT o.identity, MIN(e.why) AS why
+FROM approvals_exclusion e
+JOIN approvals_user o ON o.id = e.user_id
+WHERE e.decision_id = %s
+GROUP BY o.identity
+"""
+# The texts in braces are the constants above, never anything a caller sends.
 _HOLDERS = f"""
 SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name
 FROM approvals_user u
-LEFT JOIN approvals_exclusion e ON e.user_id = u.id AND e.decision_id = %s
+LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
 LEFT JOIN approvals_user_groups m ON m.user_id = u.id
 LEFT JOIN ({_GRANTS}) x ON x.group_id = m.group_id
 WHERE u.id IN (%s)
@@ -62,7 +70,7 @@ SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name
 FROM ({_GRANTS}) x
 JOIN approvals_user_groups m ON m.group_id = x.group_id
 JOIN approvals_user u ON u.id = m.user_id
-LEFT JOIN approvals_exclusion e ON e.user_id = u.id AND e.decision_id = %s
+LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
 WHERE u.kind = 'human' AND u.is_active
 """
 

@@ -58,8 +58,11 @@ TRIGGERS = [
         "approvals_vote",
         "INSERT",
         "nobody votes on their own work",
-        "EXISTS (SELECT 1 FROM approvals_exclusion e WHERE e.decision_id = NEW.decision_id "
-        "AND e.user_id IN (NEW.voter_id, NEW.principal_id))",
+        # By identity, not by account: an account made later may be the same person's.
+        "EXISTS (SELECT 1 FROM approvals_exclusion e "
+        "JOIN approvals_user o ON o.id = e.user_id "
+        "JOIN approvals_user v ON v.id = o.id OR v.identity = o.identity "
+        "WHERE e.decision_id = NEW.decision_id AND v.id IN (NEW.voter_id, NEW.principal_id))",
     ),
     Trigger(
         "vote_on_open_question",

@@ -106,11 +106,35 @@ def without_or_stale(people: Cast) -> dict[str, int]:
     }
 
 
+def over_http(scene: Scene) -> dict[str, int]:
+    """Return how often, over HTTP, a vote without a version is not 428, or a stale one not 412."""
+    people = cast(voters=1)
+    ticket = people.open()
+    resubmit_ticket(ticket_id=ticket.pk, requester=people.key.user, proposal={"amount": 2})
+    address = f"/api/v1/tickets/{ticket.pk}/votes"
+    tries: list[tuple[int, dict[str, int], dict[str, str]]] = [
+        (428, {}, {}),
+        (412, {"version": 1}, {}),
+        (412, {}, {"If_Match": '"1"'}),
+        (412, {}, {"If_Match": "*"}),
+        (412, {"version": 3}, {}),
+    ]
+    with scene.served() as url:
+        client = web.Client(url, web.token_of(people.voters[0]))
+        wrong = sum(
+            client.call("POST", address, {"choice": "approve", **body}, **headers)[0] != expected
+            for expected, body, headers in tries
+        )
+        right = client.call("POST", address, {"choice": "approve", "version": 2})[0]
+        client.close()
+    return {"wrong_answers_over_HTTP": wrong, "right_votes_refused_over_HTTP": int(right != 201)}
+
+
 def run(scene: Scene) -> Figure:
     found = race(scene, rounds=scene.size(500, least=8))
     more = without_or_stale(cast(voters=1))
     if scene.processes:
-        more |= web.version_answers(scene)
+        more |= over_http(scene)
     return Figure(
         found.broken + sum(more.values()),
         ", ".join([found.sentence, *(f"{int(n)} {name.replace('_', ' ')}" for name, n in more.items())]),

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from tests.servers import free_port
 
 if TYPE_CHECKING:
-    from tests.prove.scene import Scene
+    from approvals.models import User
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,7 +69,7 @@ def serving(folder: Path) -> Iterator[str]:
     command += ["--lifespan", "off", "--log-level", "warning", "--no-access-log"]
     with (folder / f"web-{port}.log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | {"DATABASE_POOL_MAX": "40"}, stdout=log, stderr=log
+            command, cwd=ROOT, env=os.environ | {"DATABASE_POOL_MAX": "80"}, stdout=log, stderr=log
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -98,6 +98,32 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"The service did not answer:\n{log.read_text()[-3000:]}")
 
 
-def version_answers(scene: "Scene") -> dict[str, int]:
-    """Return how often, over HTTP, a vote without a version is not 428, or a stale one not 412."""
-    return {}
+def session_of(user: "User") -> dict[str, str]:
+    """Return the headers of a browser in which this person is signed in."""
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.middleware.csrf import get_random_string
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    secret = get_random_string(32)
+    cookies = {
+        settings.SESSION_COOKIE_NAME: session.session_key,
+        settings.CSRF_COOKIE_NAME: secret,
+    }
+    joined = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    return {"Cookie": joined, "X-CSRFToken": secret}
+
+
+def token_of(person: "User", scopes: list[str] | None = None) -> str:
+    """Return a new personal token of this person."""
+    from approvals.services.keys import create_key
+    from audit.clock import db_now
+
+    return create_key(
+        name="proof", kind="personal", owner=person, scopes=scopes, now=db_now()
+    )[1]
