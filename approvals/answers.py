@@ -1,6 +1,7 @@
 """What people answer beside the choice itself, checked against the option's form."""
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -69,6 +70,17 @@ def complete_answer(
     answer = {**defaults, **(response or {}), **carries}
     check_against(form, answer, at="/response")
     return answer
+
+
+def share_reason(form: Any, reason: str, response: Any) -> tuple[str, Any]:
+    """Return reason and response, each filled from the other where the form's `x-reason` says so."""
+    name = form.get("x-reason") if isinstance(form, Mapping) else None
+    if name is None or not isinstance(response, dict | None):
+        return reason, response
+    given = (response or {}).get(name)
+    if reason.strip() and not given:
+        return reason, {**(response or {}), name: reason}
+    return (reason if reason.strip() or not isinstance(given, str) else given), response
 
 
 def outcome_digest(response: Any, amendments: Any) -> str:

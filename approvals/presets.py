@@ -57,11 +57,15 @@ _REQUEST_CHANGES = _option(
     "request_changes",
     "return",
     reason="required",
-    form=_form(
-        "feedback",
-        feedback=_needed_text("What must change"),
-        suggested_changes=_text("Suggested changes"),
-    ),
+    # `x-reason` names the field that is the reason, so that people write it once.
+    form={
+        **_form(
+            "feedback",
+            feedback=_needed_text("What must change"),
+            suggested_changes=_text("Suggested changes"),
+        ),
+        "x-reason": "feedback",
+    },
 )
 _REFINED = _form(
     "refined_result",

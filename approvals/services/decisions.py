@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from approvals import permissions
-from approvals.answers import amended, complete_answer, outcome_digest
+from approvals.answers import amended, complete_answer, outcome_digest, share_reason
 from approvals.eligibility import Standing, refusal
 from approvals.errors import (
     AlreadyConsumed,
@@ -281,6 +281,7 @@ def cast_vote(
         raise MachineCannotVote
     poll = read_poll(decision=decision, also=[voter.pk], within=within)
     option = _option(poll.question, choice)
+    reason, response = share_reason(option.form, reason, response)
     answer, changed, content = _answer(option, decision, response, amendments)
     outcome = outcome_digest(answer, changed)
 

@@ -76,7 +76,7 @@ def cast_vote(
             raise AlreadyDecided
         turn.story.add(
             "ticket.vote_cast",
-            reason=reason,
+            reason=answer.vote.reason,
             data={
                 "vote": str(answer.vote.pk),
                 "choice": choice,
