@@ -1,3 +1,4 @@
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -166,7 +167,7 @@ def test_the_story_is_paged_and_chained(cast):
     events = first["data"] + rest["data"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert rest["next_cursor"] is None
-    for earlier, later in zip(events, events[1:], strict=False):
+    for earlier, later in itertools.pairwise(events):
         assert later["previous_hash"] == earlier["hash"]
     assert events[0]["actor"]["kind"] == "machine"
     assert events[1]["actor"]["label"] == "Ann"
