@@ -1,0 +1,208 @@
+"""What a worker can do. Every job takes and returns plain JSON; times are seconds of this machine's
+monotonic clock, so that those of several processes can be laid side by side.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from django.conf import settings
+from django.db import OperationalError, transaction
+
+Json = dict[str, Any]
+_state: dict[str, Any] = {}
+
+
+def furnish() -> Json:
+    """Make the cast in an empty database; return the tokens of the key and of a reviewer."""
+    from tests import builders
+
+    cast = builders.make_cast()
+    _state["key"], _state["ann"] = cast.key, cast.ann
+    return {"key": cast.token, "ann": builders.personal_token(cast.ann)}
+
+
+def _cast() -> tuple[Any, Any]:
+    from approvals.models import AccessKey, User
+
+    if "key" not in _state:
+        _state["ann"] = User.objects.get(username="ann")
+        _state["key"] = AccessKey.objects.select_related("user", "owner").get(kind="service")
+    return _state["key"], _state["ann"]
+
+
+def open_tickets(*, count: int) -> list[str]:
+    """Open tickets and return their ids."""
+    from reviews.services.requests import TicketRequest
+    from reviews.services.tickets import open_ticket
+
+    key, _ = _cast()
+    request = TicketRequest(title="Pay ACME", proposal={"payee": "ACME", "total": 900})
+    return [str(open_ticket(requester=key.user, key=key, request=request).pk) for _ in range(count)]
+
+
+def decide(*, ids: Sequence[str]) -> Json:
+    """Approve tickets one after the other."""
+    from reviews.services.votes import cast_vote
+
+    _, ann = _cast()
+
+    def one(id: str) -> None:
+        cast_vote(ticket_id=UUID(id), voter=ann, choice="approve", version=1, reason="Fine.")
+
+    return _timed([lambda id=id: one(id) for id in ids])
+
+
+def _timed(acts: Sequence[Callable[[], object]]) -> Json:
+    """Do these; return begin, end, what each took, and how many the database refused."""
+    from approvals.errors import Busy
+
+    took: list[float] = []
+    errors = 0
+    begun = time.monotonic()
+    for act in acts:
+        before = time.monotonic()
+        try:
+            act()
+        except (Busy, OperationalError):
+            errors += 1
+        took.append(time.monotonic() - before)
+    return {"begun": begun, "ended": time.monotonic(), "took": took, "errors": errors}
+
+
+_FLOOR_TABLES = """
+CREATE TABLE IF NOT EXISTS bench_subject (id uuid PRIMARY KEY, state text, at timestamptz);
+CREATE TABLE IF NOT EXISTS bench_fact (id uuid PRIMARY KEY, subject uuid, what text, at timestamptz)
+"""
+
+
+def prepare_floor(*, count: int) -> None:
+    """Make the rows the floor's updates find."""
+    raw = _raw()
+    raw.execute(_FLOOR_TABLES)
+    _state["subjects"] = [uuid4() for _ in range(count)]
+    with raw.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO bench_subject VALUES (%s, 'pending', now())",
+            [[id] for id in _state["subjects"]],
+        )
+    raw.commit()
+
+
+def floor_transactions(*, count: int) -> Json:
+    """Insert, update, insert and commit, by psycopg alone: the least any decision could do."""
+    raw, subjects = _raw(), _state["subjects"]
+    insert = "INSERT INTO bench_fact VALUES (%s, %s, %s, now())"
+
+    def one(subject: UUID) -> None:
+        raw.execute(insert, [uuid4(), subject, "vote"])
+        raw.execute(
+            "UPDATE bench_subject SET state = 'approved', at = now() WHERE id = %s", [subject]
+        )
+        raw.execute(insert, [uuid4(), subject, "event"])
+        raw.commit()
+
+    return _timed([lambda s=subjects[i % len(subjects)]: one(s) for i in range(count)])
+
+
+def _raw() -> psycopg.Connection[Any]:
+    if "raw" not in _state:
+        given = settings.DATABASES["default"]
+        _state["raw"] = psycopg.connect(
+            host=given["HOST"], port=given["PORT"] or None, user=given["USER"],
+            dbname=given["NAME"],
+        )  # fmt: skip
+    found: psycopg.Connection[Any] = _state["raw"]
+    return found
+
+
+def append(*, stream: str, count: int) -> Json:
+    """Append facts to the chain of one stream, each in a transaction of its own."""
+    from audit.clock import db_now
+    from audit.services import Actor, Draft, record_alone
+
+    actor = Actor("1", "human", "Ann")
+
+    def one() -> None:
+        record_alone(stream, Draft("bench.told", db_now(), actor, "Fine.", {"n": 1}))
+
+    return _timed([one] * count)
+
+
+def append_unchained(*, stream: str, count: int) -> Json:
+    """Insert the same rows as `append` does, without head, hash and lock."""
+    from audit.clock import db_now
+    from audit.ids import new_id
+    from audit.models import AuditEvent
+
+    start = _state["unchained"] = _state.get("unchained", 0) + count
+    filler = "0" * 56
+
+    def one(seq: int) -> None:
+        with transaction.atomic():
+            AuditEvent(
+                id=new_id(), stream=stream, seq=seq, type="bench.told", actor_id="1",
+                actor_kind="human", actor_label="Ann", at=db_now(), channel="system",
+                reason="Fine.", data={"n": 1}, salts={"reason": filler},
+                field_commitments={"reason": filler}, previous_hash=f"{seq:064x}",
+                hash=f"{seq:064x}",
+            ).save(force_insert=True)  # fmt: skip
+
+    return _timed([lambda seq=seq: one(seq) for seq in range(start, start + count)])
+
+
+def fill(*, count: int, seed: float) -> Json:
+    """Make this many waiting tickets; see `million`."""
+    from tests.bench.million import fill as made
+
+    begun = time.monotonic()
+    made(count, seed=seed)
+    return {"seconds": time.monotonic() - begun}
+
+
+def pages(*, count: int, username: str) -> Json:
+    """Read the first page of the queue again and again."""
+    from approvals.models import User
+    from audit.clock import db_now
+    from reviews.ordering import waiting_page
+
+    person = User.objects.get(username=username)
+
+    def one() -> None:
+        page = waiting_page(person, now=db_now())
+        assert len(page.tickets) == 50
+
+    one()
+    return _timed([one] * count)
+
+
+def warm(*, url: str, key: str, ann: str, count: int) -> None:
+    """Send the traffic of a small office: open, read and decide tickets, four at a time."""
+    from tests.bench.load import Client
+
+    def person(_: int) -> None:
+        office = Client(url, token=key)
+        desk = Client(url, token=ann)
+        for _ in range(count):
+            ticket = office.post("/api/v1/tickets", {"title": "Pay ACME", "proposal": {"n": 1}})
+            office.get(f"/api/v1/tickets/{ticket['id']}")
+            desk.post(f"/api/v1/tickets/{ticket['id']}/votes", {"choice": "approve", "version": 1})
+            desk.get("/api/v1/tickets")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(person, range(4)))
+
+
+def add_rule() -> None:
+    """Give the general checkpoint rules to run; the last of them matches."""
+    from reviews.models import Checkpoint, Rule
+
+    general = Checkpoint.objects.get(slug="general")
+    whens = ["ticket.amount > 1000000", 'ticket.domain == "none"', 'ticket.priority == "high"']
+    for position, when in enumerate(whens):
+        Rule.objects.create(
+            checkpoint=general, position=position, name=f"Rule {position}", when=when
+        )
