@@ -57,13 +57,12 @@ def _seal_once(most_heads: int) -> Seal | None:
                 return None
             heads.sort(key=lambda head: head.stream)
             last = Seal.objects.order_by("-number").first()
-            rows = [[head.stream, head.seq, head.hash] for head in heads]
             now = db_now()
             statement = seal_statement(
                 number=last.number + 1 if last else 1,
                 at=instant(now),
-                root=merkle_root([head_leaf(stream=s, seq=n, head_hash=h) for s, n, h in rows]),
-                heads=len(rows),
+                root=merkle_root([_leaf(head) for head in heads]),
+                heads=len(heads),
                 previous=seal_hash(last.statement) if last else GENESIS,
             )
             key = signing_key()
@@ -71,7 +70,7 @@ def _seal_once(most_heads: int) -> Seal | None:
                 number=statement["number"],
                 at=now,
                 root=statement["root"],
-                heads=rows,
+                heads=[[head.stream, head.seq, head.hash] for head in heads],
                 previous=statement["previous"],
                 statement=statement,
                 key_id=key.kid,
@@ -84,6 +83,10 @@ def _seal_once(most_heads: int) -> Seal | None:
         # Another sealer took this number first; what is left is sealed the next time.
         return None
     return seal
+
+
+def _leaf(head: ChainHead) -> bytes:
+    return head_leaf(stream=head.stream, seq=head.seq, head_hash=head.hash)
 
 
 def _keep_outside(seal: Seal) -> None:

@@ -111,10 +111,9 @@ def who(event: AuditEvent) -> str:
 def what(type: str, data: dict[str, Any]) -> str:
     """Return what happened in words, as plain text; a type nobody worded reads as it is called."""
     words = WORDS.get(type, type.rpartition(".")[2].replace("_", " "))
-    values = data if isinstance(data, dict) else {}
     # A member that is not there ends the sentence before it, so that it is shorter, not broken.
-    known = _upto_missing(words, values)
-    return _MEMBER.sub(lambda m: str(values[m[1]]).replace("_", " ")[:_LONGEST], known)
+    known = _upto_missing(words, data)
+    return _MEMBER.sub(lambda m: str(data[m[1]]).replace("_", " ")[:_LONGEST], known)
 
 
 def _upto_missing(words: str, values: dict[str, Any]) -> str:

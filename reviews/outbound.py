@@ -172,7 +172,7 @@ class Client:
                 port=target.port,
                 target=target.path,
             ),
-            headers={"Host": named, "Content-Length": str(len(body)), **headers},
+            headers=list({"Host": named, "Content-Length": str(len(body)), **headers}.items()),
             content=body,
             extensions={
                 "timeout": {

@@ -7,7 +7,7 @@ from django.conf import settings
 from standardwebhooks.webhooks import Webhook
 
 from audit.canonical import canonical_bytes
-from reviews.channels.outcome import Outcome, Send, Unbuildable
+from reviews.channels.outcome import Fate, Outcome, Send, Unbuildable
 from reviews.models import Delivery
 from reviews.outbound import Client, Unreachable
 
@@ -48,7 +48,7 @@ def _message(delivery: Delivery, *, url: str, secrets: Sequence[str], now: datet
         try:
             status = client.post(url, body=body, headers=headers)
         except Unreachable as problem:
-            fate = "park" if problem.forbidden else "retry"
+            fate: Fate = "park" if problem.forbidden else "retry"
             return Outcome(fate, error=problem.sentence, slow=problem.slow)
         return outcome_of(status)
 

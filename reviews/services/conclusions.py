@@ -1,5 +1,6 @@
 """What time and settled answers make of tickets: final, expired, escalated, overdue."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +11,8 @@ from audit.clock import db_now
 from reviews import lifecycle
 from reviews.models import Assignment, Ticket
 from reviews.services.turns import Turn, take_turn, writing
+
+log = logging.getLogger(__name__)
 
 _WAITING = {Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES}
 
@@ -169,10 +172,32 @@ def conclude_tickets(ticket_ids: Iterable[UUID], *, skip_locked: bool = False) -
 def sweep_deadlines(*, batch: int = 100, at_most: int = 2000) -> int:
     """Conclude what is due, the longest overdue first, in batches; never wait for a lock."""
     swept = 0
+    broken: list[UUID] = []
     while swept < at_most:
-        due = Ticket.objects.due_for_conclusion(db_now()).values_list("pk", flat=True)[:batch]
-        ids = list(due)
-        if not ids or not conclude_tickets(ids, skip_locked=True):
+        due = Ticket.objects.due_for_conclusion(db_now()).exclude(pk__in=broken)
+        ids = list(due.values_list("pk", flat=True)[:batch])
+        if not ids:
+            break
+        try:
+            moved = conclude_tickets(ids, skip_locked=True) > 0
+        except Exception:
+            # One ticket nobody can conclude must not hold up the ninety-nine beside it.
+            failed = _conclude_apart(ids)
+            broken += failed
+            moved = bool(failed)
+        if not moved:
             break
         swept += len(ids)
     return swept
+
+
+def _conclude_apart(ticket_ids: Iterable[UUID]) -> list[UUID]:
+    """Conclude each in a transaction of its own; return those that could not be."""
+    failed = []
+    for ticket_id in ticket_ids:
+        try:
+            conclude_tickets([ticket_id], skip_locked=True)
+        except Exception:
+            log.exception("ticket %s cannot be concluded", ticket_id)
+            failed.append(ticket_id)
+    return failed

@@ -15,6 +15,7 @@ from approvals.errors import Invalid, NotVisible, WrongState
 from audit.clock import db_now, shifted
 from audit.ids import new_id
 from audit.models import AuditEvent
+from reviews.channels import Outcome
 from reviews.models import Delivery, WebhookEndpoint
 from reviews.services import deliveries
 from reviews.services.deliveries import RETRY_AFTER, deliver_again, dispatch_due
@@ -315,11 +316,11 @@ def test_an_answer_after_the_lease_ended_still_counts_as_sent(
     (first,) = deliveries._claim()
     with later(seconds=61):
         (second,) = deliveries._claim()
-    deliveries._note(first, deliveries.Outcome("retry", 500, "late"))
+    deliveries._note(first, Outcome("retry", 500, "late"))
     row = Delivery.objects.get()
     assert (row.attempts, row.last_error) == (2, "")  # the second attempt has the word
-    deliveries._note(first, deliveries.Outcome("sent", 204))
-    deliveries._note(second, deliveries.Outcome("retry", 500, "no"))
+    deliveries._note(first, Outcome("sent", 204))
+    deliveries._note(second, Outcome("retry", 500, "no"))
     assert Delivery.objects.get().state == "sent"
 
 
@@ -331,7 +332,7 @@ def test_a_receiver_that_takes_all_the_time_steps_aside_for_the_others(
         cast.open(title=f"n {number}")
     claimed = deliveries._claim()
     assert len(claimed) == deliveries.PER_TARGET
-    deliveries._note(claimed[0], deliveries.Outcome("retry", None, "slow", slow=True))
+    deliveries._note(claimed[0], Outcome("retry", None, "slow", slow=True))
     assert deliveries._claim() == []
     with later(seconds=31):
         assert len(deliveries._claim()) == 5
