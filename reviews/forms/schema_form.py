@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from reviews.display.fields import humanised, is_scalar, scalar_text
+from reviews.display.inert import has_hidden
 
 _CHOOSE = ("", "Choose …")
 
@@ -172,6 +173,8 @@ def edit_schema(proposal: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
     for name, value in proposal.items():
         if not is_scalar(value) or value is None:
             continue
+        if isinstance(value, str) and has_hidden(value):
+            continue  # a field to type in cannot show what it holds
         part = known.get(name)
         properties[name] = _editable(part if isinstance(part, Mapping) else {}, value)
     return {"type": "object", "properties": properties, "required": list(properties)}
