@@ -11,13 +11,9 @@ _CAST = (
     *("reason", "response", "amendments", "version", "digest", "channel", "cast_at"),
 )
 _OUTCOME = (
-    "outcome",
-    "by",
-    "settled_at",
-    "final_at",
-    "closed_at",
-    "revoked_at",
-    "approved_action_digest",
+    *("outcome", "by", "effect", "outcome_digest", "reason", "response", "amendments"),
+    *("approved_content", "approved_action_digest", "settled_at", "final_at", "revocable_until"),
+    *("revoked_at", "revoked_by_id", "closed_at", "escalated"),
 )
 
 TRIGGERS = [
