@@ -89,7 +89,7 @@ def insert(ticket: UUID, *, voter: User, principal: User, kind: str = "human") -
         "version": decision.version,
         "digest": decision.digest,
         "channel": "sql",
-        "cast_at": db_now(),
+        "cast_at": connection.ops.adapt_datetimefield_value(db_now()),
     }
     if not connection.features.has_native_uuid_field:
         row |= {"id": row["id"].hex, "decision_id": decision.pk.hex}
