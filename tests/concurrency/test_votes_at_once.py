@@ -1,7 +1,15 @@
 import pytest
 
-from tests.prove import c11_once_per_key, d1_one_decision, d2_never_stuck, d3_counts_once
-from tests.prove import d5_same_content, d9_own_work, d10_only_people, f12_embedded
+from tests.prove import (
+    c11_once_per_key,
+    d1_one_decision,
+    d2_never_stuck,
+    d3_counts_once,
+    d5_same_content,
+    d9_own_work,
+    d10_only_people,
+    f12_embedded,
+)
 from tests.prove.scene import Scene
 
 pytestmark = pytest.mark.real

@@ -45,7 +45,7 @@ class House:
     def _query(self, query: str) -> None:
         url = self.server.url.replace("postgres://", "postgresql://")
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(query)  # type: ignore[call-overload]
+            connection.execute(query)
 
     def _address(self, name: str) -> str:
         return f"{self.server.url.rpartition('/')[0]}/{name}"
@@ -139,7 +139,9 @@ def table(results: list[dict[str, Any]]) -> str:
     """Return the results as one Markdown table."""
     head = ["#", "Promise", "What ran", "Result", "Control (mechanism off)", "s", ""]
     lines = [head, ["---"] * len(head), *map(_cells, results)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in l) + " |" for l in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines
+    )
 
 
 def main() -> int:
@@ -160,8 +162,8 @@ def main() -> int:
     stage.set_up()
     results = []
     try:
-        for id in chosen:
-            results.append(prove(house, id, scale=given.scale, seed=seed))
+        for one in chosen:
+            results.append(prove(house, one, scale=given.scale, seed=seed))
             cells = _cells(results[-1])
             print(f"{cells[0]:4} {cells[6]} {cells[5]:>4} s  {cells[3]}", flush=True)
             for part in ("run", "control"):

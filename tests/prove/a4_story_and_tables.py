@@ -90,9 +90,7 @@ class Walk:
 
     def consume(self, ticket: UUID) -> None:
         decision = Ticket.objects.select_related("decision").get(pk=ticket).decision
-        consume_receipt(
-            ticket_id=ticket, key=self.key, nonce="n", digest=decision.executed_digest
-        )
+        consume_receipt(ticket_id=ticket, key=self.key, nonce="n", digest=decision.executed_digest)
 
     def time_out(self, ticket: UUID) -> None:
         past = db_now() - timedelta(seconds=1)
@@ -124,8 +122,8 @@ def differences(tickets: list[UUID]) -> tuple[int, int, Counter[str]]:
     """Return (tickets that differ from their story, events read, statuses)."""
     stories: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     rows = AuditEvent.objects.filter(stream__startswith="ticket:").order_by("stream", "seq")
-    for stream, type, data in rows.values_list("stream", "type", "data").iterator():
-        stories[stream].append((type, data))
+    for stream, kind, data in rows.values_list("stream", "type", "data").iterator():
+        stories[stream].append((kind, data))
     votes: dict[UUID, dict[str, str]] = defaultdict(dict)
     cast_votes = Vote.objects.filter(withdrawn_at__isnull=True)
     for decision, vote, choice in cast_votes.values_list("decision_id", "pk", "choice"):

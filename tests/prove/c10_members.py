@@ -38,7 +38,7 @@ def privileged(column: models.Field[Any, Any], standing: Json) -> Any:
     if column.choices:
         return str(list(column.choices)[-1][0])
     if isinstance(column, models.ForeignKey):
-        return standing.get(column.related_model._meta.model_name, 1)
+        return standing.get(str(column.related_model._meta.model_name), 1)
     for kind, value in (
         (models.UUIDField, "01900000-0000-7000-8000-00000000beef"),
         (models.BooleanField, True),
@@ -97,7 +97,7 @@ def _like(stored: Any, sent: Any) -> bool:
         return str(stored) == str(sent)
     if hasattr(stored, "isoformat"):
         return str(stored.isoformat()).startswith(str(sent).rstrip("Z"))
-    return type(stored) is type(sent) and bool(stored == sent) or str(stored) == str(sent)
+    return (type(stored) is type(sent) and bool(stored == sent)) or str(stored) == str(sent)
 
 
 def taken_over(before: dict[Any, Json], name: str, sent: Any) -> int:

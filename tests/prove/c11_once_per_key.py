@@ -72,9 +72,7 @@ def race(scene: Scene, *, callers: int, keys: int) -> Figure:
     opened = Ticket.objects.filter(requester=people.key.user, title="Once").count()
     seen = Counter(f"{line['status']} {line['code']}".strip() for line in ledger)
     alike = {
-        key: {
-            json.dumps(line["said"], sort_keys=True) for line in lines if line["status"] == 201
-        }
+        key: {json.dumps(line["said"], sort_keys=True) for line in lines if line["status"] == 201}
         for key, lines in answers.items()
     }
     return figure(

@@ -65,7 +65,9 @@ def cast(
         {**PRESETS[preset]["stages"][0], "needs": [need], "rejections": rejections or needed}
     ]
     question["timing"] = {**question["timing"], "hold": hold}
-    policy = publish_policy(slug=f"proof-{tag}", name="Proof", question=question, by=None, now=db_now())
+    policy = publish_policy(
+        slug=f"proof-{tag}", name="Proof", question=question, by=None, now=db_now()
+    )
     queue = Queue.objects.get_or_create(slug="general", defaults={"name": "General"})[0]
     queue.roles.add(role)
     checkpoint = Checkpoint.objects.create(slug=f"proof-{tag}", title="Proof", question=policy)

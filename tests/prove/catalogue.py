@@ -23,8 +23,8 @@ def ids(*, group: str | None = None, row: str | None = None) -> list[str]:
     """Return the ids of the rows that were asked for, in the order of the promises."""
     wanted = [row.upper()] if row else list(_modules())
     if group:
-        wanted = [id for id in wanted if id[0] == group.upper()]
-    return [id for id in wanted if id in _modules()]
+        wanted = [one for one in wanted if one[0] == group.upper()]
+    return [one for one in wanted if one in _modules()]
 
 
 def find(id: str) -> Row:

@@ -106,9 +106,7 @@ def _processes(
     return ledger, faults
 
 
-def _worker(
-    end: Connection, name: str, numbers: list[int], parcel: Any, barrier: Meeting
-) -> None:
+def _worker(end: Connection, name: str, numbers: list[int], parcel: Any, barrier: Meeting) -> None:
     from tests.prove.stage import set_up
 
     os.environ["DATABASE_POOL_MAX"] = str(len(numbers) + 2)
@@ -131,7 +129,7 @@ def _threads(
         try:
             connections["default"].ensure_connection()
             job(hand)
-        except Exception:  # noqa: BLE001  every fault of a hand is told to the one who gathers
+        except Exception:
             faults.append(traceback.format_exc())
             barrier.abort()
         finally:

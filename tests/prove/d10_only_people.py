@@ -94,7 +94,7 @@ def by_services(people: Cast) -> tuple[int, int]:
     accepted = 0
     for call in calls:
         try:
-            call()  # type: ignore[no-untyped-call]
+            call()
         except (Refusal, Invalid):
             continue
         accepted += 1

@@ -30,7 +30,9 @@ def send_all(hand: Hand) -> None:
 def race(scene: Scene, *, voters: int, tickets: int) -> Figure:
     people = cast(voters=voters, needed=NEEDED)
     ids = people.open_many(tickets)
-    chosen = [(id, [scene.rng.choice(("approve", "reject")) for _ in range(voters)]) for id in ids]
+    chosen = [
+        (ticket, [scene.rng.choice(("approve", "reject")) for _ in range(voters)]) for ticket in ids
+    ]
     ledger = scene.crew(
         send_all,
         hands=voters,

@@ -27,18 +27,17 @@ def vote_or_edit(hand: Hand) -> None:
             _edit(hand, ticket, key)
             continue
         first = ballots.AnyVersion(1) if careless else 1
-        if ballots.vote(hand, ticket=ticket, voter=voter, choice="approve", version=first)[
-            "code"
-        ] == "ticket-changed":
+        if (
+            ballots.vote(hand, ticket=ticket, voter=voter, choice="approve", version=first)["code"]
+            == "ticket-changed"
+        ):
             ballots.vote(hand, ticket=ticket, voter=voter, choice="approve", version=2)
 
 
 def _edit(hand: Hand, ticket: UUID, key: AccessKey) -> None:
     while True:
         try:
-            edited = resubmit_ticket(
-                ticket_id=ticket, requester=key.user, proposal={"amount": -1}
-            )
+            edited = resubmit_ticket(ticket_id=ticket, requester=key.user, proposal={"amount": -1})
         except Busy:
             continue
         except AlreadyDecided:
@@ -88,9 +87,7 @@ def race(scene: Scene, *, rounds: int) -> Figure:
 def without_or_stale(people: Cast) -> dict[str, int]:
     """Return how often a vote without a version, or with an old one, was not refused as such."""
     ticket = people.open()
-    resubmit_ticket(
-        ticket_id=ticket.pk, requester=people.key.user, proposal={"amount": 2}
-    )
+    resubmit_ticket(ticket_id=ticket.pk, requester=people.key.user, proposal={"amount": 2})
     answers = {}
     for name, version in (("version-required", None), ("ticket-changed", 1)):
         try:
@@ -137,7 +134,9 @@ def run(scene: Scene) -> Figure:
         more |= over_http(scene)
     return Figure(
         found.broken + sum(more.values()),
-        ", ".join([found.sentence, *(f"{int(n)} {name.replace('_', ' ')}" for name, n in more.items())]),
+        ", ".join(
+            [found.sentence, *(f"{int(n)} {name.replace('_', ' ')}" for name, n in more.items())]
+        ),
         found.ran,
         found.details,
     )

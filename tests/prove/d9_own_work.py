@@ -10,7 +10,7 @@ from approvals.services.keys import create_key
 from audit.clock import db_now
 from reviews.services.requests import TicketRequest
 from reviews.services.tickets import open_ticket, resubmit_ticket
-from tests.prove import doors, switches
+from tests.prove import doors
 from tests.prove.cast import Cast, cast, person
 from tests.prove.rows import Figure, Row, figure
 from tests.prove.scene import Scene

@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -77,7 +78,7 @@ def by_desk(url: str, ticket: UUID, person: User) -> str:
 def insert(ticket: UUID, *, voter: User, principal: User, kind: str = "human") -> str:
     """Try to insert a vote with plain SQL, everything else about it being right."""
     decision = Decision.objects.get(pk=Ticket.objects.get(pk=ticket).decision_id)
-    row = {
+    row: dict[str, Any] = {
         "id": new_id(),
         "decision_id": decision.pk,
         "voter_id": voter.pk,

@@ -69,7 +69,9 @@ def quiet() -> Iterator[None]:
 def snapshot() -> dict[str, dict[Any, Any]]:
     """Return every row of the tables that hold what people decided."""
     return {
-        model.__name__: {row["id"]: str(row) for row in model.objects.order_by("pk").values()}
+        model.__name__: {
+            row["id"]: str(row) for row in model._default_manager.order_by("pk").values()
+        }
         for model in TABLES
     }
 
@@ -77,7 +79,7 @@ def snapshot() -> dict[str, dict[Any, Any]]:
 def changed(before: dict[str, dict[Any, Any]], after: dict[str, dict[Any, Any]]) -> dict[str, int]:
     """Return how many rows differ, per table."""
     found = {
-        table: sum(before[table].get(id) != rows.get(id) for id in {*before[table], *rows})
+        table: sum(before[table].get(pk) != rows.get(pk) for pk in {*before[table], *rows})
         for table, rows in after.items()
     }
     return {table: count for table, count in found.items() if count}

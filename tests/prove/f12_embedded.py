@@ -1,4 +1,4 @@
-"""F12: several processes vote on one SQLite file: the same invariants, and nobody is turned away."""
+"""F12: several processes vote on one SQLite file: the same invariants, nobody is turned away."""
 
 from approvals.models import User
 from tests.prove import ballots

@@ -54,6 +54,6 @@ class Folded:
 def fold(events: Iterable[tuple[str, dict[str, Any]]]) -> Folded:
     """Return what these (type, data) of one stream, in order, amount to."""
     folded = Folded()
-    for type, data in events:
-        folded.read(type, data)
+    for kind, data in events:
+        folded.read(kind, data)
     return folded

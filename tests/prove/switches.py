@@ -60,7 +60,7 @@ def _without_head_lock() -> None:
 def _without_own_work() -> None:
     from reviews.services import tickets
 
-    tickets.own_work_of = lambda **_: ({}, None)
+    tickets.own_work_of = lambda **_: ({}, None)  # type: ignore[attr-defined]
 
 
 def _without_event_unity() -> None:

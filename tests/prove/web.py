@@ -103,7 +103,7 @@ def session_of(user: "User") -> dict[str, str]:
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
-    from django.middleware.csrf import get_random_string
+    from django.utils.crypto import get_random_string
 
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
@@ -124,6 +124,4 @@ def token_of(person: "User", scopes: list[str] | None = None) -> str:
     from approvals.services.keys import create_key
     from audit.clock import db_now
 
-    return create_key(
-        name="proof", kind="personal", owner=person, scopes=scopes, now=db_now()
-    )[1]
+    return create_key(name="proof", kind="personal", owner=person, scopes=scopes, now=db_now())[1]
