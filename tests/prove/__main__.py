@@ -138,10 +138,9 @@ def _cells(result: dict[str, Any]) -> list[str]:
 def table(results: list[dict[str, Any]]) -> str:
     """Return the results as one Markdown table."""
     head = ["#", "Promise", "What ran", "Result", "Control (mechanism off)", "s", ""]
-    lines = [head, ["---"] * len(head), *map(_cells, results)]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines
-    )
+    lines = [head, ["---"] * len(head)]
+    lines += [[cell.replace("|", "/") for cell in _cells(result)] for result in results]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main() -> int:

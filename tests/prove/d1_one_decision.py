@@ -30,9 +30,8 @@ def send_all(hand: Hand) -> None:
 def race(scene: Scene, *, voters: int, tickets: int) -> Figure:
     people = cast(voters=voters, needed=NEEDED)
     ids = people.open_many(tickets)
-    chosen = [
-        (ticket, [scene.rng.choice(("approve", "reject")) for _ in range(voters)]) for ticket in ids
-    ]
+    both = ("approve", "reject")
+    chosen = [(ticket, scene.rng.choices(both, k=voters)) for ticket in ids]
     ledger = scene.crew(
         send_all,
         hands=voters,

@@ -68,12 +68,8 @@ def quiet() -> Iterator[None]:
 
 def snapshot() -> dict[str, dict[Any, Any]]:
     """Return every row of the tables that hold what people decided."""
-    return {
-        model.__name__: {
-            row["id"]: str(row) for row in model._default_manager.order_by("pk").values()
-        }
-        for model in TABLES
-    }
+    rows = {model.__name__: model._default_manager.order_by("pk").values() for model in TABLES}
+    return {table: {row["id"]: str(row) for row in found} for table, found in rows.items()}
 
 
 def changed(before: dict[str, dict[Any, Any]], after: dict[str, dict[Any, Any]]) -> dict[str, int]:
