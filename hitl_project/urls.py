@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
+from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from approvals.api import urls as approvals_api
@@ -19,7 +20,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # The desk is what people come for; the settings are one click away.
     path("admin/", RedirectView.as_view(pattern_name="admin:reviews_ticket_changelist")),
     path("admin/", admin.site.urls),
-    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path(
+        "api/v1/openapi.json",
+        SpectacularJSONAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]),
+        name="openapi",
+    ),
     path("api/v1/docs", SpectacularSwaggerSplitView.as_view(url_name="openapi")),
     path("api/v1/", include([*reviews_api.api, *approvals_api.urlpatterns])),
     *reviews_api.seed,

@@ -26,7 +26,7 @@ class ApiView(APIView):
     """
 
     parser_classes = [StrictJsonParser]
-    metadata_class = None
+    http_method_names = ["get", "head", "post", "delete"]
     scopes: ClassVar[dict[str, str]] = {}
     people_only: ClassVar[bool] = False
 
