@@ -1,6 +1,7 @@
 """Ask people before software acts: the client of Countersign."""
 
 from hitl_client.approval import require_approval
+from hitl_client.async_client import AsyncHitlClient
 from hitl_client.canonical import action_digest
 from hitl_client.client import HitlClient
 from hitl_client.errors import (
@@ -24,18 +25,23 @@ from hitl_client.errors import (
     Unavailable,
     WebhookInvalid,
 )
-from hitl_client.guard import Consumption, Guard
+from hitl_client.guard import AsyncConsumption, AsyncGuard, Consumption, Guard
+from hitl_client.hitl_service import HITLService
 from hitl_client.version import VERSION as __version__
 from hitl_client.webhooks import verify_webhook
 
 __all__ = [
     "AlreadyConsumed",
+    "AsyncConsumption",
+    "AsyncGuard",
+    "AsyncHitlClient",
     "Cancelled",
     "Conflict",
     "Consumption",
     "Expired",
     "Forbidden",
     "Guard",
+    "HITLService",
     "HitlClient",
     "HitlError",
     "Invalid",

@@ -37,11 +37,13 @@ class Call:
     """Seconds the service may hold its answer back; the read timeout grows by them."""
     anonymous: bool = False
     """True where the API key is not needed and therefore not sent."""
+    repeatable: bool = False
+    """True where the service answers a repetition as it answered the first one."""
 
     @property
     def idempotent(self) -> bool:
         """Return whether sending it twice is the same as sending it once."""
-        return self.method == "GET" or "Idempotency-Key" in self.headers
+        return self.method == "GET" or self.repeatable or "Idempotency-Key" in self.headers
 
 
 @dataclass(frozen=True)
@@ -85,24 +87,24 @@ def resubmit(
 ) -> Call:
     """Return the request that opens the next round with a changed proposal."""
     body = _with_proposal(proposal, fields)
-    return _post(f"{_ticket(ticket_id)}/resubmit", body, idempotency_key)
+    return _post(f"{ticket_path(ticket_id)}/resubmit", body, idempotency_key)
 
 
 def cancel(ticket_id: str, reason: str, *, idempotency_key: str | None) -> Call:
     """Return the request that stops a ticket."""
-    return _post(f"{_ticket(ticket_id)}/cancel", {"reason": reason}, idempotency_key)
+    return _post(f"{ticket_path(ticket_id)}/cancel", {"reason": reason}, idempotency_key)
 
 
 def read(ticket_id: str, *, wait: int = 0) -> Call:
     """Return the request that reads a ticket, held back up to `wait` seconds while pending."""
     wait = min(wait, LONGEST_WAIT)
     headers = {"Prefer": f"wait={wait}"} if wait > 0 else {}
-    return Call("GET", _ticket(ticket_id), headers=headers, wait=max(wait, 0))
+    return Call("GET", ticket_path(ticket_id), headers=headers, wait=max(wait, 0))
 
 
 def receipt(ticket_id: str) -> Call:
     """Return the request for the signed statement."""
-    return Call("GET", f"{_ticket(ticket_id)}/receipt")
+    return Call("GET", f"{ticket_path(ticket_id)}/receipt")
 
 
 def consume(ticket_id: str, *, nonce: str, digest: str) -> Call:
@@ -111,7 +113,7 @@ def consume(ticket_id: str, *, nonce: str, digest: str) -> Call:
     The key is new each time: a retry of this request replays its answer, while a second attempt
     to consume is a request of its own and refused.
     """
-    return _post(f"{_ticket(ticket_id)}/receipt", {"nonce": nonce, "digest": digest}, None)
+    return _post(f"{ticket_path(ticket_id)}/receipt", {"nonce": nonce, "digest": digest}, None)
 
 
 def record_result(ticket_id: str, consumption_id: str, result: str) -> Call:
@@ -119,7 +121,7 @@ def record_result(ticket_id: str, consumption_id: str, result: str) -> Call:
     if result not in RESULTS:
         raise Invalid(f"result must be one of {', '.join(RESULTS)}")
     body = {"consumption_id": consumption_id, "result": result}
-    return _post(f"{_ticket(ticket_id)}/receipt", body, None)
+    return _post(f"{ticket_path(ticket_id)}/receipt", body, None)
 
 
 def jwks() -> Call:
@@ -140,10 +142,25 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     return max((until - (now or datetime.now(UTC))).total_seconds(), 0.0)
 
 
-def _ticket(ticket_id: str) -> str:
+def ticket_path(ticket_id: str) -> str:
+    """Return the address of a ticket named by id, ref or the caller's own reference.
+
+    :raises Invalid: for what cannot be one.
+    """
     if not isinstance(ticket_id, str) or ticket_id in {"", ".", ".."}:
         raise Invalid("a ticket is named by its id, its ref or your own reference")
-    return f"{API}/tickets/{quote(ticket_id, safe='')}"
+    return f"{API}/tickets/{one_segment(ticket_id)}"
+
+
+def one_segment(name: str) -> str:
+    """Return a name as one segment of an address.
+
+    :raises Invalid: for half a character (a lone surrogate): no address can hold it.
+    """
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError:
+        raise Invalid("a name has to be text that UTF-8 can write") from None
 
 
 def _with_proposal(proposal: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,9 +182,17 @@ def _post(path: str, body: Mapping[str, Any], idempotency_key: str | None) -> Ca
     key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise Invalid("an idempotency key is 1 to 255 visible ASCII characters")
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    return Call("POST", path, body=json_body(body), headers=headers)
+
+
+def json_body(body: Mapping[str, Any]) -> bytes:
+    """Return a JSON object as the bytes to send.
+
+    :raises Invalid: when it is not JSON.
+    """
     canonical_bytes(body)  # refuses what would arrive as something else than what was meant
     # Sent as plain JSON, not as its canonical form: that writes the float 1e20 like an integer,
     # which the service would have to refuse as too large to be exact.
     sent = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-    return Call("POST", path, body=sent.encode(), headers=headers)
+    return sent.encode()

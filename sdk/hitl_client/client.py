@@ -1,28 +1,16 @@
-"""The blocking client: opens connections and drives flows, decides nothing."""
+"""The blocking client."""
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
-
-import httpx2
+from typing import Any, Self
 
 from hitl_client import calls, flows
-from hitl_client.calls import Answer, Call, Failure
 from hitl_client.canonical import action_digest
-from hitl_client.flows import Flow, Pause, Surroundings
-from hitl_client.retries import Retries
-from hitl_client.version import VERSION
-
-USER_AGENT = f"hitl-client/{VERSION} python/{platform.python_version()} httpx2/{httpx2.__version__}"
-LONGEST_CONNECT = 5.0
-_FIRST_ERROR = 400
-
-T = TypeVar("T")
+from hitl_client.connection import Connection
+from hitl_client.transport import Bearer
 
 
 class HitlClient:
@@ -55,22 +43,18 @@ class HitlClient:
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.core_url = _base_url(core_url)
-        self._timeout = timeout
-        self._sleep = sleep
-        self._around = Surroundings(
-            issuer=issuer or self.core_url,
-            retries=Retries(count=retries),
+        self._connection = Connection(
+            core_url,
+            Bearer(api_key),
+            timeout=timeout,
+            retries=retries,
+            issuer=issuer,
             clock_skew=clock_skew,
+            sleep=sleep,
             monotonic=monotonic,
             now=now,
         )
-        self._key = _Bearer(api_key)
-        self._http = httpx2.Client(
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            # The key goes to this service and nowhere else.
-            follow_redirects=False,
-        )
+        self.core_url = self._connection.core_url
 
     def submit_for_review(
         self,
@@ -90,7 +74,7 @@ class HitlClient:
 
         :raises Invalid: when a value is not JSON, or the service refuses a field (`.errors`).
         """
-        return self._send(
+        return self._connection.send(
             calls.submit(
                 proposal, checkpoint=checkpoint, idempotency_key=idempotency_key, fields=fields
             )
@@ -102,7 +86,7 @@ class HitlClient:
         `ticket_id` is the id, the ref (`T-1042`) or your own reference. Act on `allowed` only:
         True, False, or None while nothing is decided. `comments` is None while pending.
         """
-        return self._send(calls.read(ticket_id))
+        return self._connection.send(calls.read(ticket_id))
 
     def wait_for_decision(self, ticket_id: str, timeout: float | None = 3600.0) -> dict[str, Any]:
         """Return the ticket as soon as it is no longer pending, whichever way it went.
@@ -112,7 +96,7 @@ class HitlClient:
 
         :raises Pending: when nobody decided in time; `.ticket` is the ticket as last read.
         """
-        return self._drive(flows.wait(self._around, ticket_id, timeout))
+        return self._connection.drive(flows.wait(self._connection.around, ticket_id, timeout))
 
     def resubmit(
         self,
@@ -129,7 +113,7 @@ class HitlClient:
         :raises Conflict: when the ticket is past changing.
         :raises Invalid: as `submit_for_review`.
         """
-        return self._send(
+        return self._connection.send(
             calls.resubmit(ticket_id, proposal, idempotency_key=idempotency_key, fields=fields)
         )
 
@@ -140,14 +124,16 @@ class HitlClient:
 
         :raises Conflict: when it has been decided.
         """
-        return self._send(calls.cancel(ticket_id, reason, idempotency_key=idempotency_key))
+        return self._connection.send(
+            calls.cancel(ticket_id, reason, idempotency_key=idempotency_key)
+        )
 
     def receipt(self, ticket_id: str) -> dict[str, Any]:
         """Return `{"receipt": "<jwt>"}`: the signed statement of a final decision, unverified.
 
         :raises Conflict: while there is no final decision.
         """
-        return self._send(calls.receipt(ticket_id))
+        return self._connection.send(calls.receipt(ticket_id))
 
     def verify_receipt(self, token: str, *, action: Any = None) -> dict[str, Any]:
         """Return the claims of a receipt that this service signed and that is in force.
@@ -161,7 +147,7 @@ class HitlClient:
         :raises Invalid: when `action` is not JSON.
         """
         digest = None if action is None else action_digest(action)
-        return self._drive(flows.verify_receipt(self._around, token, digest))
+        return self._connection.drive(flows.verify_receipt(self._connection.around, token, digest))
 
     def consume(self, ticket_id: str, action: Any) -> dict[str, Any]:
         """Use an approval up for exactly this action, before executing it.
@@ -174,7 +160,7 @@ class HitlClient:
         :raises ReceiptInvalid: when another action was approved, or nothing is proved.
         :raises Pending, Rejected, NeedsChanges, Expired, Cancelled, Revoked: by status.
         """
-        return self._drive(flows.consume(self._around, ticket_id, action))
+        return self._connection.drive(flows.consume(self._connection.around, ticket_id, action))
 
     def record_result(self, ticket_id: str, consumption_id: str, result: str) -> dict[str, Any]:
         """Say how the execution went and return the service's record of it.
@@ -184,7 +170,7 @@ class HitlClient:
         :raises Conflict: when another result stands already.
         :raises Invalid: for any other result.
         """
-        return self._send(calls.record_result(ticket_id, consumption_id, result))
+        return self._connection.send(calls.record_result(ticket_id, consumption_id, result))
 
     def approved_action(
         self, ticket: Mapping[str, Any], requested: dict[str, Any]
@@ -196,11 +182,13 @@ class HitlClient:
         :raises ReceiptInvalid: when what was approved is neither.
         :raises Pending, Rejected, NeedsChanges, Expired, Cancelled, Revoked: by status.
         """
-        return self._drive(flows.approved_action(self._around, ticket, requested))
+        return self._connection.drive(
+            flows.approved_action(self._connection.around, ticket, requested)
+        )
 
     def close(self) -> None:
         """Close the kept connections. The client cannot be used afterwards."""
-        self._http.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -215,87 +203,3 @@ class HitlClient:
 
     def __repr__(self) -> str:
         return f"<HitlClient {self.core_url}>"
-
-    def _send(self, call: Call) -> dict[str, Any]:
-        return self._drive(flows.send(self._around, call))
-
-    def _drive(self, flow: Flow[T]) -> T:
-        received: Answer | Failure | None = None
-        while True:
-            try:
-                step = flow.send(received)
-            except StopIteration as finished:
-                result: T = finished.value
-                return result
-            if isinstance(step, Pause):
-                self._sleep(step.seconds)
-                received = None
-            else:
-                received = self._exchange(step)
-
-    def _exchange(self, call: Call) -> Answer | Failure:
-        timeout = httpx2.Timeout(
-            self._timeout,
-            read=self._timeout + call.wait,
-            connect=min(self._timeout, LONGEST_CONNECT),
-        )
-        try:
-            response = self._http.request(
-                call.method,
-                self.core_url + call.path,
-                content=call.body,
-                headers=dict(call.headers),
-                auth=None if call.anonymous else self._key,
-                timeout=timeout,
-            )
-        except httpx2.TimeoutException as problem:
-            return Failure(f"no answer from {self.core_url} ({type(problem).__name__})")
-        except (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol) as problem:
-            return Failure(f"not sent: {type(problem).__name__}", passing=False)
-        except httpx2.RequestError as problem:
-            # Only the kind of problem goes on: the exception itself holds the request, and the
-            # request holds the key.
-            return Failure(f"cannot reach {self.core_url} ({type(problem).__name__})")
-        body = response.content
-        if response.status_code >= _FIRST_ERROR:
-            body = self._key.removed_from(body)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body)
-
-
-class _Bearer(httpx2.Auth):
-    """The API key, where printing an object does not show it."""
-
-    def __init__(self, api_key: str) -> None:
-        key = api_key.strip() if isinstance(api_key, str) else ""
-        if not key or not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError("api_key must be a key of the service, such as hitl_…")
-        self._header = f"Bearer {key}"
-
-    def auth_flow(self, request: httpx2.Request) -> Any:
-        """Put the key on a request."""
-        request.headers["Authorization"] = self._header
-        yield request
-
-    def removed_from(self, body: bytes) -> bytes:
-        """Return `body` without the key: a badly set up proxy repeats headers in error pages."""
-        return body.replace(self._header.removeprefix("Bearer ").encode(), b"[removed]")
-
-    def __repr__(self) -> str:
-        return "<key>"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a client holds a key and is not for pickling")
-
-
-def _base_url(core_url: str) -> str:
-    try:
-        parts = urlsplit(core_url)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        fits = fits and (parts.port is None or parts.port > 0)
-        httpx2.URL(core_url)
-    except (ValueError, TypeError, AttributeError, httpx2.InvalidURL):
-        fits = False
-    if not fits or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("core_url must be a base URL such as https://countersign.example")
-    return core_url.rstrip("/")

@@ -36,6 +36,7 @@ PATIENCE = 120.0
 """Seconds without any answer after which waiting gives up, whatever time is left."""
 _FIRST_REST = 0.5
 _LONGEST_REST = 5.0
+_NO_CONTENT = 204
 
 T = TypeVar("T")
 
@@ -65,6 +66,30 @@ class Surroundings:
 
 def send(around: Surroundings, call: Call) -> Flow[dict[str, Any]]:
     """Return the JSON object a call is answered with, trying again where that is safe."""
+    answer = yield from exchange(around, call)
+    return _json_object(answer)
+
+
+def send_for_list(around: Surroundings, call: Call) -> Flow[list[dict[str, Any]]]:
+    """Return the plain JSON list of objects a call is answered with."""
+    answer = yield from exchange(around, call)
+    read = _json(answer)
+    if not isinstance(read, list) or not all(isinstance(item, dict) for item in read):
+        raise _unexpected("the answer is not a JSON list; is this the service's address?")
+    return read
+
+
+def send_for_any(around: Surroundings, call: Call) -> Flow[dict[str, Any] | None]:
+    """Return the JSON object a call is answered with, None for "there is none" (204)."""
+    answer = yield from exchange(around, call)
+    return None if answer.status == _NO_CONTENT else _json_object(answer)
+
+
+def exchange(around: Surroundings, call: Call) -> Flow[Answer]:
+    """Return the successful answer to a call, trying again where that is safe.
+
+    :raises HitlError: for any other answer, and when there is none.
+    """
     tried = 0
     while True:
         outcome: Answer | Failure = yield call
@@ -72,7 +97,7 @@ def send(around: Surroundings, call: Call) -> Flow[dict[str, Any]]:
         error = error_of(outcome)
         if error is None:
             assert isinstance(outcome, Answer)  # noqa: S101 - error_of saw to it
-            return _json_object(outcome)
+            return outcome
         pause = None
         if worth_another_try(call, outcome, error):
             pause = around.retries.pause(error, tried=tried, chance=around.chance())
@@ -198,6 +223,30 @@ def approved_action(
     raise ReceiptInvalid("another action was approved than the one requested", ticket=ticket)
 
 
+def ask(
+    around: Surroundings,
+    call: Call,
+    requested: dict[str, Any],
+    *,
+    patient: bool,
+    timeout: float | None,
+) -> Flow[tuple[str, dict[str, Any]]]:
+    """Return the ticket a submission opened and the action it allows; see `approved_action`.
+
+    `patient` waits for people up to `timeout` seconds (None: as long as the ticket lives).
+    """
+    ticket = yield from send(around, call)
+    if ticket.get("allowed") is None:
+        # A replayed submission answers as of then; only a new reading knows today.
+        if patient:
+            ticket = yield from wait(around, _id_of(ticket), timeout)
+        else:
+            ticket = yield from send(around, calls.read(_id_of(ticket)))
+    raise_unless_allowed(ticket)
+    approved = yield from approved_action(around, ticket, requested)
+    return _id_of(ticket), approved
+
+
 def _id_of(ticket: Mapping[str, Any]) -> str:
     found = ticket.get("id")
     if not isinstance(found, str) or not found:
@@ -206,13 +255,17 @@ def _id_of(ticket: Mapping[str, Any]) -> str:
 
 
 def _json_object(answer: Answer) -> dict[str, Any]:
-    try:
-        read = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        read = None
+    read = _json(answer)
     if not isinstance(read, dict):
         raise _unexpected("the answer is not a JSON object; is this the service's address?")
     return read
+
+
+def _json(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _unexpected(detail: str) -> HitlError:

@@ -253,4 +253,4 @@ def test_functions_that_run_later_are_refused_when_decorated(client: HitlClient)
 
 def test_an_unknown_mode_is_refused(client: HitlClient) -> None:
     with pytest.raises(ValueError, match="mode"):
-        require_approval(client, mode="hope")  # type: ignore[arg-type]
+        require_approval(client, mode="hope")  # type: ignore[call-overload]
