@@ -49,6 +49,18 @@ class KeyForm(forms.Form):
         widget=UnfoldAdminIntegerFieldWidget,
     )
 
+    def __init__(self, *args: Any, maker: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.maker = maker
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a token for somebody else: whoever holds it could vote in their name."""
+        asked = super().clean() or {}
+        personal = asked.get("kind") == AccessKey.Kind.PERSONAL
+        if personal and asked.get("owner") not in (None, self.maker):
+            self.add_error("owner", "A personal token is made by the person it belongs to.")
+        return asked
+
 
 @admin.register(AccessKey)
 class AccessKeyAdmin(ReadOnlyAdmin):
@@ -109,7 +121,8 @@ class AccessKeyAdmin(ReadOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         assert isinstance(request.user, User)
-        form = KeyForm(request.POST or None, initial={"owner": request.user.pk})
+        maker = request.user
+        form = KeyForm(request.POST or None, maker=maker, initial={"owner": maker.pk})
         if request.method == "POST" and form.is_valid():
             asked, now = form.cleaned_data, db_now()
             try:

@@ -23,7 +23,7 @@ class WordsField(forms.CharField):
         return [word.strip() for word in (super().clean(value) or "").split(",") if word.strip()]
 
 
-class PersonForm(UserChangeForm):  # type: ignore[misc]
+class PersonForm(UserChangeForm):
     """A person, with the fields of expertise as words."""
 
     domains = WordsField(
@@ -34,7 +34,7 @@ class PersonForm(UserChangeForm):  # type: ignore[misc]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
     """Everybody who acts here. Roles are given on the Roles page, machines are made with a key."""
 
     form = PersonForm
@@ -84,6 +84,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
         if obj is not None and obj.is_machine:
             return ((None, {"fields": ("username", "first_name", "kind", "is_active")}),)
         return sets
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Keep superusers in the hands of superusers: a new password would be their account."""
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         """Refuse a password for a machine."""

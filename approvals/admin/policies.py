@@ -55,7 +55,7 @@ class PublishForm(forms.Form):
 
 
 @admin.register(ApprovalPolicy)
-class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):  # type: ignore[misc]
+class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
     """Every published version. A version never changes; an edit is the next one."""
 
     list_display = ("name", "version", "slug", "asks", "published_by", "published_at")

@@ -1,6 +1,6 @@
 """Roles: their people, and the steps they may vote on."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.apps import apps
@@ -21,7 +21,7 @@ from audit.clock import db_now
 _ROOMS = ("audit", "approvals", "reviews", "auth")
 
 
-class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RoleForm(forms.ModelForm):
     """A role with its people."""
 
     people = forms.ModelMultipleChoiceField(
@@ -69,7 +69,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+class RoleAdmin(GroupAdmin, ModelAdmin):
     """People who may vote, by what they are asked for."""
 
     form = RoleForm
@@ -80,7 +80,7 @@ class RoleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
         super().__init__(model, admin_site)
         # Our word for it. The framework's own row keeps its name: changing that would be a
         # migration of the framework's application.
-        self.opts = _InOurWords(self.opts)
+        self.opts = cast(Any, _InOurWords(self.opts))
 
     filter_horizontal = ("permissions",)
     readonly_fields = ("may_vote_on", "sees_queues")
@@ -111,13 +111,24 @@ class RoleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="Sees queues")
     def sees_queues(self, role: Group) -> str:
-        queues = role.queues.all() if role.pk else []  # type: ignore[attr-defined]
+        queues = role.queues.all() if role.pk else []
         return ", ".join(queue.name for queue in queues) or "–"
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Refuse to hand out what one does not have: by a role's rights, or by joining it."""
+        if not super().has_change_permission(request, obj):
+            return False
+        return obj is None or request.user.is_superuser or _rights_of(obj) <= _own(request)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, "permissions")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         role = super().get_object(request, object_id, from_field)
         if role is not None:
-            role._meta = self.opts  # the way back at the top of the page is named by it
+            # The way back at the top of the page is named by it.
+            cast(Any, role)._meta = self.opts  # noqa: SLF001 - public in all but its name
         return role
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -129,6 +140,15 @@ class RoleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
         assert isinstance(request.user, User)
         set_people(role=obj, people=form.cleaned_data["people"], by=request.user, now=db_now())
+
+
+def _rights_of(role: Group) -> set[str]:
+    pairs = role.permissions.values_list("content_type__app_label", "codename")
+    return {f"{app}.{codename}" for app, codename in pairs}
+
+
+def _own(request: HttpRequest) -> set[str]:
+    return set(request.user.get_all_permissions())
 
 
 def _votes_of(role: Group) -> list[tuple[str, str]]:

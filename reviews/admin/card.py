@@ -121,7 +121,11 @@ def card_of(
     can, refused = available_actions(poll, ticket, user)
     decision = poll.decision
     own = next((vote for vote in poll.votes if vote.voter_id == user.pk), None)
-    choices = _choices(poll, user, typed, labels) if "vote" in can else []
+    choices = (
+        _choices(poll, user, typed, ticket.checkpoint.proposal_schema or {}, labels)
+        if "vote" in can
+        else []
+    )
     holder = (
         Assignment.objects.filter(ticket=ticket, released_at__isnull=True, until__gt=now)
         .select_related("person")
@@ -154,7 +158,13 @@ def card_of(
     )
 
 
-def _choices(poll: Poll, user: User, typed: Typed, labels: Mapping[str, str]) -> list[Choice]:
+def _choices(
+    poll: Poll,
+    user: User,
+    typed: Typed,
+    schema: Mapping[str, Any],
+    labels: Mapping[str, str],
+) -> list[Choice]:
     caps = _caps(poll.question.options)
     content = json.loads(bytes(poll.decision.content))
     choices = []
@@ -163,7 +173,8 @@ def _choices(poll: Poll, user: User, typed: Typed, labels: Mapping[str, str]) ->
         if poll.refusal_for(user, choice=option.key):
             continue
         chosen = typed.choice == option.key
-        form = _form(option, place, content, labels, typed.data if chosen else None)
+        data = typed.data if chosen else None
+        form = _form(option, place, content, schema, labels, data)
         edits = option.form == EDIT_PROPOSAL and option.effect in ALLOWING
         choices.append(
             Choice(
@@ -184,12 +195,13 @@ def _form(
     option: Option,
     place: int,
     content: Mapping[str, Any],
+    schema: Mapping[str, Any],
     labels: Mapping[str, str],
     data: Mapping[str, Any] | None,
 ) -> SchemaForm | None:
     prefix = f"o{place}"
     if option.form == EDIT_PROPOSAL:
-        schema = edit_schema(content, {})
+        schema = edit_schema(content, schema, labels)
         return SchemaForm(schema, data, prefix=prefix, labels=labels, initial=content)
     if isinstance(option.form, Mapping):
         return SchemaForm(option.form, data, prefix=prefix)

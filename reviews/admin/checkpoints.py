@@ -29,7 +29,7 @@ class PresetsField(forms.MultipleChoiceField):
         )
 
 
-class CheckpointForm(forms.ModelForm):  # type: ignore[type-arg]
+class CheckpointForm(forms.ModelForm):
     """A checkpoint; the schema typed here is the one its rules are checked against."""
 
     proposal_schema = IndentedJSONField(
@@ -91,7 +91,7 @@ class RuleInline(StackedInline):
 
 
 @admin.register(Checkpoint)
-class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):  # type: ignore[misc]
+class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
     """A named kind of decision, under five headings."""
 
     form = CheckpointForm

@@ -68,7 +68,7 @@ def _may(request: HttpRequest, model: str) -> bool:
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return what unfold's sidebar shows to this person."""
-    groups = []
+    groups: list[dict[str, Any]] = []
     for title, items in _GROUPS:
         shown = [
             {"title": item, "icon": symbol, "link": _link(model)}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,16 +10,13 @@ from django.utils import timezone
 
 from approvals.models import User
 from reviews.admin.navigation import entries
+from reviews.display.moments import zone_of
 
 
 @contextmanager
 def in_zone_of(user: User) -> Iterator[None]:
     """Write times in the zone this person lives in."""
-    try:
-        zone = ZoneInfo(user.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    with timezone.override(zone):
+    with timezone.override(zone_of(user.time_zone)):
         yield
 
 

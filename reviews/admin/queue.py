@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, Min, Prefetch, Q, QuerySet
+from django.db.models import Count, Min, Prefetch, Q
 from django.http import HttpRequest
 
 from approvals.models import User, Vote
@@ -16,6 +16,7 @@ from audit.clock import db_now
 from reviews.display import moments
 from reviews.display.fields import currency_of, money
 from reviews.models import Assignment, Queue, Ticket
+from reviews.querysets import TicketQuerySet
 
 PAGE = 50
 _SOON = 0.25
@@ -114,7 +115,7 @@ def row_of(ticket: Ticket, *, now: datetime) -> Row:
     )
 
 
-def for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
+def for_rows(tickets: TicketQuerySet) -> TicketQuerySet:
     """Read with the tickets all that their rows show, in a fixed number of queries."""
     return (
         tickets.select_related("checkpoint", "requester", "decision", "queue")
@@ -173,7 +174,7 @@ class Page:
     more: str
 
 
-def find(tickets: QuerySet[Ticket], words: str) -> QuerySet[Ticket]:
+def find(tickets: TicketQuerySet, words: str) -> TicketQuerySet:
     """Narrow to tickets whose ref, reference, title or requester matches what was typed."""
     words = words.replace("\x00", "").strip()[:200]
     if not words:
@@ -195,17 +196,17 @@ class QueuePage:
     def __init__(self, request: HttpRequest, user: User) -> None:
         self.user = user
         self.now = db_now()
-        self.asked = {k: v for k, v in request.GET.items() if k in ("show", "queue", "q", "after")}
-        show = self.asked.get("show", "waiting")
+        self.asked = {k: str(request.GET.get(k, "")) for k in ("show", "queue", "q", "after")}
+        show = self.asked["show"]
         self.show = show if show in SHOWN else "waiting"
-        self.words = self.asked.get("q", "").replace("\x00", "")[:200]
+        self.words = self.asked["q"].replace("\x00", "")[:200]
         self.seen = Ticket.objects.visible_to(user)
         self.queues = list(
             Queue.objects.filter(pk__in=self.seen.order_by().values("queue").distinct())[:12]
         )
-        self.queue = next((q for q in self.queues if q.slug == self.asked.get("queue")), None)
+        self.queue = next((q for q in self.queues if q.slug == self.asked["queue"]), None)
 
-    def held(self) -> QuerySet[Ticket]:
+    def held(self) -> TicketQuerySet:
         """Return the waiting tickets this person holds."""
         mine = Assignment.objects.filter(
             person=self.user, released_at__isnull=True, until__gt=self.now
@@ -231,8 +232,8 @@ class QueuePage:
             more = self._after_ranked(found[-1]) if ranked else found[-1].pk.hex
         return Page([row_of(ticket, now=self.now) for ticket in found], self.link(after=more))
 
-    def _ranked(self, tickets: QuerySet[Ticket]) -> list[Ticket]:
-        place = Place.read(self.asked.get("after", ""))
+    def _ranked(self, tickets: TicketQuerySet) -> list[Ticket]:
+        place = Place.read(self.asked["after"])
         self.ranked_at = place.at if place else self.now
         tickets = tickets.most_urgent_first(self.ranked_at)
         if place:
@@ -247,10 +248,10 @@ class QueuePage:
         score: float = last.score  # type: ignore[attr-defined]
         return Place(self.ranked_at, score, last.created_at.astimezone(UTC), last.pk).written()
 
-    def _latest(self, tickets: QuerySet[Ticket]) -> list[Ticket]:
+    def _latest(self, tickets: TicketQuerySet) -> list[Ticket]:
         try:
             tickets = tickets.filter(pk__lt=UUID(self.asked["after"]))
-        except (KeyError, ValueError):
+        except ValueError:
             pass  # the first page
         return list(tickets.order_by("-pk")[: PAGE + 1])
 

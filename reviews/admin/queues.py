@@ -28,7 +28,7 @@ class WeightsField(forms.JSONField):
         return weights
 
 
-class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
+class QueueForm(forms.ModelForm):
     """A queue with its weights checked."""
 
     class Meta:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from math import ceil, floor
 from typing import Any
 
 from django import forms
@@ -73,7 +74,12 @@ class SchemaForm(forms.Form):
             attrs = {"inputmode": "numeric" if kind == "integer" else "decimal", "step": step}
             if kind == "integer":
                 whole = forms.NumberInput(attrs)
-                return forms.IntegerField(widget=whole, min_value=least, max_value=most, **common)
+                return forms.IntegerField(
+                    widget=whole,
+                    min_value=None if least is None else ceil(least),
+                    max_value=None if most is None else floor(most),
+                    **common,
+                )
             return forms.DecimalField(
                 widget=forms.NumberInput(attrs), min_value=least, max_value=most, **common
             )
@@ -161,16 +167,22 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def edit_schema(proposal: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def edit_schema(
+    proposal: Mapping[str, Any], schema: Mapping[str, Any], order: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return a schema that asks for the single values of a proposal anew.
 
-    Types come from the checkpoint's schema where it names them, else from the values themselves;
-    lists and objects are left as they are.
+    Types come from the values themselves, bounds and choices from the checkpoint's schema; lists
+    and objects are left as they are.
+
+    :param order: names of fields in the order they are shown; others follow.
     """
     known = schema.get("properties")
     known = known if isinstance(known, Mapping) else {}
     properties: dict[str, Any] = {}
-    for name, value in proposal.items():
+    names = dict.fromkeys([*(name for name in order if name in proposal), *proposal])
+    for name in names:
+        value = proposal[name]
         if not is_scalar(value) or value is None:
             continue
         if isinstance(value, str) and has_hidden(value):

@@ -89,9 +89,11 @@ def page(browser: Browser, demo: Demo, watched: Watched) -> Iterator[Page]:
     page.on("pageerror", lambda error: watched.complaints.append(str(error)))
     page.on(
         "console",
-        lambda line: watched.complaints.append(line.text)
-        if line.type == "error" and "status of 4" not in line.text
-        else None,
+        lambda line: (
+            watched.complaints.append(line.text)
+            if line.type == "error" and "status of 4" not in line.text
+            else None
+        ),
     )
     yield page
     context.close()

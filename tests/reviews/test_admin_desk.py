@@ -7,8 +7,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from audit.clock import shifted
 from approvals.presets import PRESETS
+from audit.clock import shifted
 from reviews.models import Assignment, Comment, Ticket
 from reviews.services.tickets import resubmit_ticket
 from tests.builders import make_checkpoint, make_policy
@@ -72,7 +72,9 @@ def test_more_goes_on_where_the_page_ended(cast, monkeypatch):
     assert seen == [f"Ticket-{number}" for number in reversed(range(7))]
 
 
-@pytest.mark.parametrize("query", ["after=!!", "after=aaaa", "q=%00", "show=x", "queue=nowhere", "q=T-1"])
+@pytest.mark.parametrize(
+    "query", ["after=!!", "after=aaaa", "q=%00", "show=x", "queue=nowhere", "q=T-1"]
+)
 def test_a_made_up_address_of_the_queue_is_answered(cast, query):
     cast.open()
     for show in ("waiting", "decided"):

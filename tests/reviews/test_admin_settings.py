@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -78,7 +78,9 @@ def test_nobody_changes_the_audit_a_superuser_neither(root, cast, model):
 def test_the_audit_is_filtered_without_counting(root, cast, django_assert_max_num_queries):
     cast.open()
     with django_assert_max_num_queries(6):
-        answer = root.get(page("audit_auditevent") + "?about=ticket&type=ticket.opened&actor=machine")
+        answer = root.get(
+            page("audit_auditevent") + "?about=ticket&type=ticket.opened&actor=machine"
+        )
     assert b"ticket.opened" in answer.content
     assert root.get(page("audit_auditevent") + "?about=key&channel=api").status_code == 200
 
@@ -88,7 +90,9 @@ def test_people_join_a_role_and_the_audit_tells(root, cast):
     shown = root.get(page("auth_group", "change", role.pk)).content.decode()
     assert "General v1 · Review" in shown
     people = [cast.ann.pk, cast.otto.pk]
-    answer = root.post(page("auth_group", "change", role.pk), {"name": "reviewer", "people": people})
+    answer = root.post(
+        page("auth_group", "change", role.pk), {"name": "reviewer", "people": people}
+    )
     assert answer.status_code == 302
     assert set(role.user_set.values_list("pk", flat=True)) == set(people)
     event = AuditEvent.objects.get(type="role.changed")
@@ -130,7 +134,13 @@ def test_a_key_is_shown_once(root, cast):
 
 
 def test_a_scope_that_does_not_fit_is_told_beside_its_field(root, cast):
-    sent = {"name": "x", "kind": "service", "owner": cast.max.pk, "scopes": ["votes:write"], "days": 9}
+    sent = {
+        "name": "x",
+        "kind": "service",
+        "owner": cast.max.pk,
+        "scopes": ["votes:write"],
+        "days": 9,
+    }
     answer = root.post(page("approvals_accesskey", "add"), sent)
     assert "cannot carry" in answer.content.decode()
     assert not AccessKey.objects.filter(name="x").exists()
@@ -156,7 +166,9 @@ def test_a_policy_is_published_as_its_next_version(root, cast):
     assert "1 of reviewer" in shown
 
 
-@pytest.mark.parametrize("question", ["{", "7", "{}", '{"stages": [{"needs": [{"role": "nobody"}]}]}'])
+@pytest.mark.parametrize(
+    "question", ["{", "7", "{}", '{"stages": [{"needs": [{"role": "nobody"}]}]}']
+)
 def test_a_question_that_is_not_well_formed_is_told(root, cast, question):
     sent = {"slug": "general", "name": "General", "question": question}
     answer = root.post(page("approvals_approvalpolicy", "add"), sent)
@@ -240,3 +252,46 @@ def test_a_machine_has_no_password_form(root, cast):
     assert root.get(address).status_code == 403
     assert root.get(page("approvals_user", "change", cast.machine.pk)).status_code == 200
     assert Group.objects.count() == 5
+
+
+def signed_in(person) -> Client:
+    client = Client()
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def given(person, *names: str) -> None:
+    for name in names:
+        app, codename = name.split(".")
+        right = Permission.objects.get(content_type__app_label=app, codename=codename)
+        person.user_permissions.add(right)
+
+
+def test_nobody_makes_a_token_to_vote_in_anothers_name(root, cast):
+    sent = {"name": "x", "kind": "personal", "owner": cast.ann.pk, "scopes": ["votes:write"],
+            "days": 9}  # fmt: skip
+    answer = root.post(page("approvals_accesskey", "add"), sent)
+    assert "made by the person it belongs to" in answer.content.decode()
+    assert not AccessKey.objects.filter(name="x").exists()
+
+
+def test_a_manager_joins_no_role_that_may_more(cast):
+    given(cast.max, "auth.view_group", "auth.change_group")
+    given_role = cast.roles["admin"]
+    given_role.permissions.add(Permission.objects.get(codename="change_user"))
+    client = signed_in(cast.max)
+    sent = {"name": "admin", "people": [cast.max.pk]}
+    assert client.post(page("auth_group", "change", given_role.pk), sent).status_code == 403
+    lead = cast.roles["lead"]
+    every = [right.pk for right in Permission.objects.all()[:40]]
+    sent = {"name": "lead", "people": [cast.max.pk], "permissions": every}
+    assert client.post(page("auth_group", "change", lead.pk), sent).status_code == 302
+    assert lead.permissions.count() == 0
+    assert not cast.max.groups.filter(name="admin").exists()
+
+
+def test_a_superusers_password_stays_theirs(root, cast):
+    given(cast.max, "approvals.view_user", "approvals.change_user")
+    boss = User.objects.get(username="root")
+    address = reverse("admin:auth_user_password_change", args=[boss.pk])
+    assert signed_in(cast.max).get(address).status_code == 403
