@@ -69,6 +69,7 @@ class House:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._workers: list[Worker] = []
         self._servers: list[servers.Server] = []
+        self._crowds: set[str] = set()
         kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
         self._environment = {name: os.environ[name] for name in kept if name in os.environ} | {
             "HITL_DATA_DIR": str(folder),
@@ -109,6 +110,15 @@ class House:
     def database(self, name: str, *, template: str = "") -> str:
         """Make a migrated database (or a copy of `template`) and return its address."""
         self.query(f"CREATE DATABASE {name} TEMPLATE {template or self._template}")
+        return self.address(name)
+
+    def crowd(self, count: int) -> str:
+        """Return a database with this many waiting tickets; made once, others copy it."""
+        name = f"crowd_{count}"
+        if name not in self._crowds:
+            worker = self.worker(self.database(name))
+            worker.call("fill", count=count, seed=0.5)
+            self._crowds.add(name)
         return self.address(name)
 
     def sqlite(self, name: str) -> str:

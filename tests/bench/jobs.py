@@ -155,11 +155,14 @@ def append_unchained(*, stream: str, count: int) -> Json:
 
 
 def fill(*, count: int, seed: float) -> Json:
-    """Make this many waiting tickets; see `million`."""
-    from tests.bench.million import fill as made
+    """Make this many waiting tickets, and look at some of them; see `million`."""
+    from tests.bench import million
 
     begun = time.monotonic()
-    made(count, seed=seed)
+    million.fill(count, seed=seed)
+    wrong = million.check(sample=50)
+    if wrong:
+        raise RuntimeError(wrong[0])
     return {"seconds": time.monotonic() - begun}
 
 
