@@ -68,6 +68,31 @@ class NotAllowed(Refusal):
     sentence = "You do not hold the right this needs."
 
 
+class SignInNeeded(Refusal):
+    code, status = "sign-in-needed", 403
+    sentence = "The link alone does not decide this; sign in first."
+
+
+class DeskNeeded(Refusal):
+    code, status = "desk-needed", 403
+    sentence = "What carries a high risk is decided at the desk."
+
+
+class LinkOfAnother(Refusal):
+    code, status = "link-of-another", 403
+    sentence = "This link was sent to somebody else."
+
+
+class LinkUsed(Refusal):
+    code, status = "link-used", 410
+    sentence = "This link has been used; it works once."
+
+
+class LinkExpired(Refusal):
+    code, status = "link-expired", 410
+    sentence = "This link has expired."
+
+
 class AlreadyDecided(Refusal):
     code, status = "already-decided", 409
     sentence = "This ticket is already decided."

@@ -294,6 +294,9 @@ _email = env.email("EMAIL_URL")
 if _email is not None:
     vars().update({name: value for name, value in _email.items() if name.startswith("EMAIL_")})
 
+# Whether people are told of tickets by mail at all.
+MAIL_NOTICES = env.flag("MAIL_NOTICES", True)
+
 # --- Time and language --------------------------------------------------------------------------
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True

@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from approvals.api import urls as approvals_api
 from hitl_project import api, probes
 from reviews.api import urls as reviews_api
+from reviews.mailpage import urls as mailpage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", probes.healthz),
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/docs", SpectacularSwaggerSplitView.as_view(url_name="openapi")),
     path("api/v1/", include([*reviews_api.api, *approvals_api.urlpatterns])),
     *reviews_api.seed,
+    *mailpage.urlpatterns,
     # Last: whatever else begins like the interface is answered in its manner.
     re_path(api.OURS.pattern.removeprefix("/"), api.nowhere),
 ]

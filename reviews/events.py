@@ -9,6 +9,7 @@ from audit.services import THE_SERVICE, Actor, Draft, record
 from reviews import nudges
 from reviews.models import Delivery, Ticket, WebhookEndpoint
 from reviews.representation import cloud_event
+from reviews.services.notices import notice_of
 
 # What the caller's own callback hears: the moments in which `allowed` or the ball changes hands.
 CALLBACK_TYPES = frozenset(
@@ -78,10 +79,12 @@ def _deliveries(
     ]
     if ticket.callback_url and draft.type in CALLBACK_TYPES:
         targets.append(("callback", ticket.callback_url, None))
+    notice = notice_of(ticket, draft)
+    rows = [] if notice is None else [notice]
     if not targets:
-        return []
+        return rows
     body = cloud_event(ticket=ticket, draft=draft)
-    return [
+    return rows + [
         Delivery(
             event_id=draft.id,
             type=draft.type,

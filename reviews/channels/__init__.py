@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from reviews.channels.email import prepare_email, prepare_notice
 from reviews.channels.outcome import Outcome, Send, Unbuildable
 from reviews.channels.webhook import prepare_callback, prepare_webhook
 from reviews.models import Delivery
@@ -14,13 +15,16 @@ Prepare = Callable[[Delivery, datetime], Send]
 CHANNELS: dict[str, Prepare] = {
     "webhook": prepare_webhook,
     "callback": prepare_callback,
+    "notice": prepare_notice,
+    "email": prepare_email,
 }
 
 
 def prepare(delivery: Delivery, now: datetime) -> Send:
     """Return the message of a delivery, ready to leave.
 
-    The row comes with its endpoint, ticket and the ticket's key; nothing else is read.
+    The row comes with its endpoint, ticket and the ticket's key. Mails read more: who is asked
+    now, and what of; they also make the link they carry, whose token is stored nowhere else.
 
     :raises Unbuildable: when no message can be made of it.
     """

@@ -6,14 +6,15 @@ from typing import Literal
 
 from reviews.outbound import Client
 
-Fate = Literal["sent", "retry", "park", "gone"]
+Fate = Literal["sent", "moot", "retry", "park", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One attempt: its fate, the answer's status where there was one, and why it failed.
 
-    retry: by the table. park: trying again is no use. gone: the receiver wants no more of them.
+    moot: there is nothing left to tell. retry: by the table. park: trying again is no use.
+    gone: the receiver wants no more of them.
     `slow` says that the attempt used up its time, while others waited.
     """
 

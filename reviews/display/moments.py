@@ -1,8 +1,17 @@
 """Instants and lengths of time in the words of the desk."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils import timezone
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a person's time zone; UTC for a name the database of zones no longer holds."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 def length(span: timedelta) -> str:

@@ -152,14 +152,14 @@ def _note(delivery: Delivery, outcome: Outcome) -> None:
 
 def _write(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
     row = Delivery.objects.filter(pk=delivery.pk)
-    if outcome.fate == "sent":
-        # Even when the lease ran out meanwhile: it did arrive.
+    if outcome.fate in ("sent", "moot"):
+        # Even when the lease ran out meanwhile: it did arrive. What was moot was never sent.
         row.update(
             state=Delivery.State.SENT,
-            sent_at=now,
+            sent_at=now if outcome.fate == "sent" else None,
             next_attempt_at=None,
             last_status=outcome.status,
-            last_error="",
+            last_error=outcome.error[:400],
         )
         return
     if outcome.fate == "gone" and delivery.endpoint is not None:

@@ -1,0 +1,248 @@
+"""Mails to people: one designed letter per fact, with one button and a link of their own.
+
+The token in the link is made right before the mail leaves and stands nowhere but in the mail:
+not in the row it is made of, not in the log, not in the audit trail.
+"""
+
+import json
+import logging
+import smtplib
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parseaddr
+from typing import Any
+
+from anymail.exceptions import (
+    AnymailAPIError,
+    AnymailError,
+    AnymailInvalidAddress,
+    AnymailRecipientsRefused,
+)
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from approvals.errors import AlreadyDecided
+from approvals.models import Decision, User
+from approvals.services.decisions import Poll, read_poll
+from approvals.services.links import issue_link
+from reviews.actions import SENTENCES
+from reviews.channels.outcome import Outcome, Send
+from reviews.display import brief, fields, inert, moments
+from reviews.models import Delivery, Ticket
+from reviews.outbound import Client
+from reviews.services import notices
+from reviews.services.turns import people_within
+
+log = logging.getLogger(__name__)
+
+_WORDS = {"allow": "Approve", "answer": "Answer"}
+# Why somebody is told → the sentence that says so; `{roles}` are the reader's own.
+_WHY = {
+    "asked": "You hold the role {roles}, whose people are asked.",
+    "next": "Everybody before you has answered; now you are asked, as {roles}.",
+    "role": "Nobody has decided yet, so the role {role} is asked as well, and you hold it.",
+    "stuck": "No answer can reach its quorum any more, and you manage people who were asked.",
+    "holder": "You hold this ticket.",
+    "manager": "You manage somebody who holds this ticket or was asked about it.",
+    "beneficiary": "It was opened on your behalf.",
+    "requester": "You opened it.",
+    "fresh": "You asked for a fresh link.",
+}
+
+
+def prepare_notice(delivery: Delivery, now: datetime) -> Send:
+    """Make a row for everybody this fact is told to; they leave on their own."""
+    if notices.spread(notice=delivery, now=now):
+        return lambda _client: Outcome("sent")
+    return _moot("There is nobody to tell: nobody is asked now, or nobody has a mail address.")
+
+
+def prepare_email(delivery: Delivery, now: datetime) -> Send:
+    """Return one person's mail, with a fresh link of theirs where they may decide.
+
+    What was decided, changed or taken from them since is not told any more.
+    """
+    ticket = delivery.ticket
+    person = User.objects.filter(pk=int(delivery.target), is_active=True).first()
+    if ticket is None or person is None or not person.email:
+        return _moot("The person has no mail address any more, or is switched off.")
+    letter = Letter(delivery, ticket, person, now)
+    why_not = letter.superseded()
+    return _moot(why_not) if why_not else _sending(letter.message())
+
+
+def _moot(why: str) -> Send:
+    return lambda _client: Outcome("moot", error=why)
+
+
+class Letter:
+    """One mail about one fact to one person, in their time zone."""
+
+    def __init__(self, delivery: Delivery, ticket: Ticket, person: User, now: datetime) -> None:
+        self.delivery, self.ticket, self.person, self.now = delivery, ticket, person, now
+        self.fact: Mapping[str, Any] = delivery.body
+        self.why = str(self.fact.get("as", "asked"))
+        self.decision: Decision = ticket.decision
+        self.content: dict[str, Any] = json.loads(bytes(self.decision.content))
+        self.ending = delivery.type in notices.ENDING
+        self.poll: Poll = read_poll(
+            decision=self.decision, also=[person.pk], within=people_within(ticket)
+        )
+        self.refused = self.poll.refusal_for(person, choice=None)
+
+    def superseded(self) -> str:
+        """Return why there is nothing left to tell, or nothing."""
+        if self.ending:
+            return ""
+        if self.ticket.round != self.delivery.round:
+            return "A newer round took over before this left."
+        if self.ticket.status != Ticket.Status.PENDING or self.decision.settled_at is not None:
+            return AlreadyDecided.sentence
+        if self.refused and self.why not in ("holder", "manager", "stuck"):
+            return SENTENCES.get(self.refused, self.refused)
+        return ""
+
+    def message(self) -> EmailMultiAlternatives:
+        """Return the mail; where the person may decide, this makes their link."""
+        with timezone.override(moments.zone_of(self.person.time_zone)):
+            context = self._context()
+            folder = f"mail/{self.delivery.type.removeprefix('ticket.')}"
+            subject = " ".join(render_to_string(f"{folder}/subject.txt", context).split())
+            text = render_to_string(f"{folder}/body.txt", context).strip() + "\n"
+            html = render_to_string(f"{folder}/body.html", context)
+        domain = _domain()
+        thread = f"<ticket-{self.ticket.pk}@{domain}>"
+        message = EmailMultiAlternatives(
+            subject=subject,
+            body=text,
+            from_email=settings.DEFAULT_FROM_EMAIL,
+            to=[self.person.email],
+            headers={
+                # The same however often it is sent, so that a mail that came twice is one mail.
+                "Message-ID": f"<{self.delivery.pk}@{domain}>",
+                "In-Reply-To": thread,
+                "References": thread,
+                "Auto-Submitted": "auto-generated",
+                "X-Auto-Response-Suppress": "All",
+            },
+        )
+        message.attach_alternative(html, "text/html")
+        return message
+
+    def _context(self) -> dict[str, Any]:
+        ticket, decision = self.ticket, self.decision
+        checkpoint = ticket.checkpoint
+        labels = fields.labels_of(checkpoint.view, checkpoint.proposal_schema)
+        found = fields.fields_of(
+            self.content, labels, schema=checkpoint.proposal_schema, amount=ticket.amount
+        )
+        lines, more = brief.in_brief(found)
+        late = ticket.due_at <= self.now
+        return {
+            "now": self.now,
+            "ticket": ticket,
+            "person": self.person,
+            "policy": decision.policy,
+            "fact": self.fact,
+            "why": self._why(),
+            "verb": self._verb(),
+            "by": ticket.expires_at if late else ticket.due_at,
+            "zone": self.person.time_zone,
+            "sentence": fields.effect(checkpoint.effect_sentence, self.content, ticket.amount),
+            "lines": lines,
+            "more": more,
+            "amount": ""
+            if ticket.amount is None
+            or any(fields.is_amount(value, ticket.amount) for value in self.content.values())
+            else fields.money(ticket.amount, fields.currency_of(self.content)),
+            "changes": brief.changes_in_brief(self._changes(labels)),
+            "hidden": any(
+                inert.has_hidden(text)
+                for text in (ticket.title, ticket.summary, fields.pretty(self.content))
+            ),
+            "outcome": self._outcome() if self.ending else None,
+            **self._way_in(),
+        }
+
+    def _why(self) -> str:
+        roles = sorted({role for _, role in self.poll.seats(self.person.pk)})
+        told, of = _WHY[self.why], int(self.fact.get("of") or 0)
+        told = told.format(roles=", ".join(roles), role=self.fact.get("role") or "")
+        if of > notices.MOST_PEOPLE:
+            told += f" Of the {of} people it could be sent to, {notices.MOST_PEOPLE} got it."
+        return told
+
+    def _verb(self) -> str:
+        if self.poll.question.timing.ask == "after":
+            return "Review"
+        effects = {option.effect for option in self.poll.question.options}
+        return next((word for effect, word in _WORDS.items() if effect in effects), "Decide")
+
+    def _changes(self, labels: Mapping[str, str]) -> list[fields.Change]:
+        if self.ending or self.ticket.round < 2:
+            return []
+        before = Decision.objects.filter(
+            subject=self.ticket.pk, round=self.ticket.round - 1
+        ).first()
+        if before is None:
+            return []
+        return fields.changes_between(json.loads(bytes(before.content)), self.content, labels)
+
+    def _outcome(self) -> dict[str, Any]:
+        ticket, decision = self.ticket, self.decision
+        options = {option.key: option.label for option in self.poll.question.options}
+        voted = User.objects.in_bulk(
+            [vote.voter_id for vote in self.poll.votes if vote.choice == decision.outcome]
+        )
+        by_people = decision.by == Decision.By.VOTES
+        return {
+            "word": Ticket.Status(ticket.status).label,
+            "answer": options.get(decision.outcome, ""),
+            "by": ", ".join(person.label for person in voted.values()) if by_people else "",
+            "at": decision.settled_at or ticket.closed_at or self.now,
+            "reason": decision.reason if by_people else "",
+        }
+
+    def _way_in(self) -> dict[str, Any]:
+        """Return the one button: a link of one's own to decide with, else the desk's page."""
+        desk = reverse("admin:reviews_ticket_change", args=[self.ticket.pk])
+        if self.ending or self.refused:
+            seen = self.person.is_staff
+            button = "Open the ticket" if seen else ""
+            return {"whose": "A", "button": button, "url": settings.BASE_URL + desk}
+        link, token = issue_link(decision=self.decision, person=self.person, now=self.now)
+        return {
+            "whose": "Your",
+            "button": "Review and decide",
+            "url": settings.BASE_URL + reverse("mail-link", args=[token]),
+            "link_until": link.expires_at,
+        }
+
+
+def _domain() -> str:
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+
+
+def _sending(message: EmailMultiAlternatives) -> Send:
+    def send(_client: Client) -> Outcome:
+        # No problem's own words go into the row: a server may quote the mail, and so its link.
+        try:
+            message.send()
+        except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused, AnymailInvalidAddress):
+            return Outcome("park", error="The mail server refuses this address.")
+        except smtplib.SMTPResponseException as problem:
+            code = int(problem.smtp_code)
+            return Outcome("retry", error=f"The mail server answered {code}.")
+        except AnymailAPIError as problem:
+            return Outcome("retry", problem.status_code, "The mail service did not take it.")
+        except (smtplib.SMTPException, AnymailError) as problem:
+            return Outcome("retry", error=f"The mail was not sent ({type(problem).__name__}).")
+        except OSError as problem:
+            what = type(problem).__name__
+            return Outcome("retry", error=f"The mail server cannot be reached ({what}).", slow=True)
+        return Outcome("sent")
+
+    return send

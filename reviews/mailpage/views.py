@@ -1,0 +1,207 @@
+"""Open a link, look at its page, decide on it. Only POST ever changes anything."""
+
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.utils import timezone
+from django.views import View
+
+from approvals.answers import check_plain
+from approvals.api.throttles import WINDOW, count
+from approvals.errors import Invalid, Refusal, SignInNeeded, TooMany
+from approvals.models import DecisionLink, User
+from approvals.options import EDIT_PROPOSAL
+from approvals.services.links import find_link, read_link
+from audit.context import acting
+from reviews.admin.card import Typed, changed_fields
+from reviews.display.moments import zone_of
+from reviews.mailpage import passes
+from reviews.mailpage.page import REFUSALS, MailPage
+from reviews.services.mail_links import request_fresh_link, vote_by_link
+
+# Wrong links one address may try in a minute before it is told to wait. A right one always opens:
+# behind a proxy many people share an address, and nobody guesses 256 bits anyway.
+MOST_WRONG = 20
+MOST_FRESH = 2
+POLICY = (
+    "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class SeeOther(HttpResponseRedirect):
+    """Go on with GET."""
+
+    status_code = 303
+
+
+class Quiet(View):
+    """A page no cache keeps, no search engine finds, and whose address goes nowhere else."""
+
+    referrer = "no-referrer"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **given: Any) -> HttpResponse:
+        response: HttpResponse = super().dispatch(request, *args, **given)  # type: ignore[assignment]
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Referrer-Policy"] = self.referrer
+        response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+
+class OpenLink(Quiet):
+    """The address in the mail: trade the token for a cookie and lead on; nothing is written."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = find_link(token)
+        if link is None:
+            return unknown(request)
+        response = SeeOther(passes.page_of(link.pk))
+        passes.give(response, link)
+        return response
+
+
+class LinkPage(Quiet):
+    """The decision card of one link."""
+
+    http_method_names = ["get", "head", "options", "post"]
+    # This address holds no secret. With `no-referrer` browsers would send `Origin: null` when the
+    # form is posted, and the check against forged requests could not tell it from a foreign one.
+    referrer = "same-origin"
+
+    def get(self, request: HttpRequest, link_id: Any) -> HttpResponse:
+        link = self._link(request, link_id)
+        if link is None:
+            return unknown(request)
+        return self._shown(request, link)
+
+    def post(self, request: HttpRequest, link_id: Any) -> HttpResponse:
+        link = self._link(request, link_id)
+        if link is None:
+            return unknown(request)
+        with acting(link.person):
+            if request.POST.get("act") == "fresh":
+                return self._fresh(request, link)
+            return self._vote(request, link)
+
+    @staticmethod
+    def _link(request: HttpRequest, link_id: Any) -> DecisionLink | None:
+        link = read_link(link_id)
+        return link if link is not None and passes.holds(request, link) else None
+
+    def _vote(self, request: HttpRequest, link: DecisionLink) -> HttpResponse:
+        typed = Typed(
+            choice=request.POST.get("choice", ""),
+            reason=request.POST.get("reason", ""),
+            data=request.POST,
+        )
+        page = MailPage(link, signed_in=signed_in(request), typed=typed)
+        try:
+            if page.state != "open":
+                raise REFUSALS[page.state]
+            vote_by_link(link=link, signed_in=page.signed_in, **answer_of(page, typed))
+        except SignInNeeded:
+            return SeeOther(sign_in_address(link))
+        except Refusal as refusal:
+            return self._refused(request, link, page, typed, refusal)
+        return SeeOther(passes.page_of(link.pk))
+
+    def _refused(
+        self,
+        request: HttpRequest,
+        link: DecisionLink,
+        page: MailPage,
+        typed: Typed,
+        refusal: Refusal,
+    ) -> HttpResponse:
+        """Show the page as it now stands, the refusal as a sentence, and all that was typed."""
+        fresh = read_link(link.pk)
+        now = MailPage(fresh or link, signed_in=page.signed_in, typed=typed)
+        banner = ""
+        if now.state == "open" and now.seen is not None:
+            # The forms of the page that was sent know what was typed wrong in them.
+            now.seen = page.seen or now.seen
+            banner = now.seen.card.blame(typed.choice, refusal)
+        return shown(request, now, banner=banner, status=refusal.status)
+
+    def _fresh(self, request: HttpRequest, link: DecisionLink) -> HttpResponse:
+        page = MailPage(link, signed_in=signed_in(request))
+        try:
+            if not page.may_ask_again:
+                raise REFUSALS.get(page.state, Invalid)
+            window = int(time.time() // WINDOW)
+            if count(f"fresh-link:{link.person_id}:{window}") > MOST_FRESH:
+                raise TooMany("A fresh link was sent just now; look into your mail.")
+            request_fresh_link(link=link)
+        except Refusal as refusal:
+            again = MailPage(link, signed_in=page.signed_in)
+            return shown(request, again, banner=refusal.detail, status=refusal.status)
+        return shown(request, page, sent=True)
+
+    def _shown(self, request: HttpRequest, link: DecisionLink) -> HttpResponse:
+        return shown(request, MailPage(link, signed_in=signed_in(request)))
+
+
+def shown(
+    request: HttpRequest, page: MailPage, *, banner: str = "", sent: bool = False, status: int = 200
+) -> HttpResponse:
+    """Answer with a link's page, times in its person's zone."""
+    with timezone.override(zone_of(page.person.time_zone)):
+        context = page.context(banner=banner, sent=sent)
+        context["sign_in"] = sign_in_address(page.link)
+        response = render(request, "decide/page.html", context, status=status)
+    if status == TooMany.status:
+        response.headers["Retry-After"] = str(WINDOW)
+    return response
+
+
+def unknown(request: HttpRequest) -> HttpResponse:
+    """Answer every wrong link alike, and ever fewer of them from one address."""
+    now = time.time()
+    wrong = count(f"wrong-link:{request.META.get('REMOTE_ADDR', '')}:{int(now // WINDOW)}")
+    status = TooMany.status if wrong > MOST_WRONG else 404
+    response = render(request, "decide/unknown.html", status=status)
+    if status == TooMany.status:
+        response.headers["Retry-After"] = str(WINDOW - int(now % WINDOW))
+    return response
+
+
+def signed_in(request: HttpRequest) -> User | None:
+    """Return the person signed in at the desk in this browser, or None."""
+    return request.user if isinstance(request.user, User) and request.user.is_active else None
+
+
+def sign_in_address(link: DecisionLink) -> str:
+    """Return where to sign in and come back from."""
+    return f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': passes.page_of(link.pk)})}"
+
+
+def answer_of(page: MailPage, typed: Typed) -> dict[str, Any]:
+    """Return choice, reason, response and amendments as the services take them.
+
+    :raises Refusal: Invalid for what is missing, SchemaMismatch for what cannot be stored.
+    """
+    assert page.seen is not None
+    check_plain(typed.reason, at="/reason")
+    choice = page.seen.card.choice(typed.choice)
+    if choice is None:
+        raise Invalid("Choose an answer first.")
+    answer: dict[str, Any] = {"choice": typed.choice, "reason": typed.reason.replace("\r\n", "\n")}
+    if choice.form is None:
+        return answer
+    if not choice.form.is_valid():
+        raise Invalid("Something is missing or not right; see below.")
+    answer["reason"] = choice.reason_given().replace("\r\n", "\n")
+    if choice.option.form == EDIT_PROPOSAL:
+        answer["amendments"] = changed_fields(choice, page.seen.content)
+        if not answer["amendments"]:
+            raise Invalid("Nothing differs from the proposal; change a value first.")
+    else:
+        answer["response"] = choice.form.values()
+    return answer
