@@ -109,7 +109,7 @@ def test_getting_a_ticket_shows_its_content_and_names_claims(desk: DeskPeer, hit
 def test_getting_what_is_not_there_is_refused(desk: DeskPeer, hitl: Run) -> None:
     ended = hitl("get", "T-404")
     assert (ended.code, ended.out) == (1, "")
-    assert "none this token may see" in ended.err
+    assert "Check the name" in ended.err
     assert hitl("get", "T-404", "-o", "json").json["code"] == "not-found"
 
 

@@ -24,7 +24,7 @@ DONE, REFUSED, USAGE, PENDING = 0, 1, 2, 3
 HINTS = {
     "already-consumed": "Every approval works once.",
     "machine-cannot-vote": "HITL_TOKEN is a service key; people vote with their personal token.",
-    "not-found": "There is no such ticket, or none this token may see.",
+    "not-found": "Check the name, and whose token HITL_TOKEN is.",
     "own-work": "Somebody else has to decide on it.",
     "reason-required": "Say why with --reason.",
     "scope-missing": "This token was made for something else; make one with the right scopes.",
