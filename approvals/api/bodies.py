@@ -29,7 +29,7 @@ class ApiRequest(Request):
         if len(body) > _limit():
             # A chunked body announces no length, so it is only now known.
             raise RequestDataTooBig
-        self._stream = BytesIO(body) if body else None
+        self._stream = BytesIO(body) if body else None  # type: ignore[assignment]
 
 
 class StrictJsonParser(BaseParser):

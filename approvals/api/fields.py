@@ -115,7 +115,7 @@ class Money(serializers.DecimalField):
 
 
 @extend_schema_field({"type": "string", "format": "date-time"})
-class Instant(serializers.Field):  # type: ignore[type-arg]
+class Instant(serializers.Field):
     """An instant: ISO 8601 with its offset from UTC."""
 
     def to_internal_value(self, data: Any) -> datetime:
@@ -136,7 +136,7 @@ class Instant(serializers.Field):  # type: ignore[type-arg]
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
-class Thing(serializers.Field):  # type: ignore[type-arg]
+class Thing(serializers.Field):
     """A JSON object of the caller's own making, at most `most` bytes in canonical form."""
 
     kind: type | tuple[type, ...] = dict

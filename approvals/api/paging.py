@@ -26,7 +26,7 @@ class CursorPage(BasePagination):
     """
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: "APIView | None" = None
+        self, queryset: Any, request: Request, view: "APIView | None" = None
     ) -> list[Any]:
         """Return the rows of the page that the request's `cursor` and `limit` name.
 

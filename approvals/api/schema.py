@@ -74,7 +74,7 @@ def sent(name: str, value: Any) -> OpenApiExample:
     return OpenApiExample(name, value=value, request_only=True)
 
 
-class AccessKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class AccessKeyScheme(OpenApiAuthenticationExtension):
     """How the interface's description names bearer keys."""
 
     target_class = "approvals.api.authentication.AccessKeyAuthentication"
@@ -89,7 +89,7 @@ class AccessKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         }
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class SessionScheme(OpenApiAuthenticationExtension):
     """How the interface's description names the desk's session."""
 
     target_class = "rest_framework.authentication.SessionAuthentication"

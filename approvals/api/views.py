@@ -96,7 +96,7 @@ class ApiView(APIView):
             raise Invalid(
                 errors=[
                     {"parameter": str(name)[:64], "message": str(_first(problem))}
-                    for name, problem in reader.errors.items()
+                    for name, problem in dict(reader.errors).items()
                 ]
             )
         return dict(reader.validated_data)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,6 +24,7 @@ from reviews.api import shapes
 from reviews.api.answers import ticket_row
 from reviews.api.requests import PageQuery
 from reviews.models import Queue, Ticket
+from reviews.querysets import TicketQuerySet
 
 _SHOWN = ("checkpoint", "decision", "queue", "region")
 
@@ -85,7 +86,7 @@ class MyPendingPage(ApiView):
         )
 
 
-def pending_for(user: User) -> QuerySet[Ticket]:
+def pending_for(user: User) -> TicketQuerySet:
     """Return the waiting tickets a person is asked about: not their own work, not voted on yet."""
     if user.is_machine:
         return Ticket.objects.none()

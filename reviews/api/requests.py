@@ -51,7 +51,7 @@ class OfferRequest(StrictSerializer):
     """One answer the AI offers."""
 
     key = Text(max_length=80)
-    label = Text(max_length=200, required=False)
+    label = Text(max_length=200, required=False)  # type: ignore[assignment]
     confidence = Real(required=False, min_value=0, max_value=1)
     pros = texts(most=20, each=500)
     cons = texts(most=20, each=500)
@@ -64,8 +64,12 @@ class AiRequest(StrictSerializer):
     confidence = Real(required=False, min_value=0, max_value=1)
     model = Text(max_length=200, required=False)
     reasoning = Text(max_length=20_000, required=False, lines=True, allow_blank=True)
-    features = FeatureRequest(many=True, required=False, max_length=200)
-    options = OfferRequest(many=True, required=False, max_length=50)
+    features = FeatureRequest(  # type: ignore[call-arg]
+        many=True, required=False, max_length=200
+    )
+    options = OfferRequest(  # type: ignore[call-arg]
+        many=True, required=False, max_length=50
+    )
 
 
 class PipelineRequest(StrictSerializer):
@@ -219,7 +223,7 @@ def shaped(given: dict[str, Any]) -> dict[str, Any]:
 class TicketBulkRequest(serializers.Serializer[Any]):
     """Up to 500 tickets; each is answered for itself."""
 
-    tickets = TicketCreateRequest(many=True, max_length=500)
+    tickets = TicketCreateRequest(many=True, max_length=500)  # type: ignore[call-arg]
 
 
 class VoteCreateRequest(StrictSerializer):

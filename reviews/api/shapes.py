@@ -106,7 +106,7 @@ class PersonVoteAnswer(Serializer[Any]):
     """How one person answered."""
 
     name = CharField()
-    label = CharField()
+    label = CharField()  # type: ignore[assignment]
     choice = CharField()
     comment = CharField(allow_null=True)
     at = DateTimeField()
@@ -136,7 +136,7 @@ class VoteAnswer(Serializer[Any]):
 
     id = UUIDField()
     name = CharField()
-    label = CharField()
+    label = CharField()  # type: ignore[assignment]
     choice = CharField()
     reason = CharField()
     response = Object(allow_null=True)
@@ -153,7 +153,7 @@ class ActorAnswer(Serializer[Any]):
 
     id = CharField()
     kind = CharField()
-    label = CharField()
+    label = CharField()  # type: ignore[assignment]
 
 
 class EventAnswer(Serializer[Any]):
@@ -166,7 +166,7 @@ class EventAnswer(Serializer[Any]):
     actor = ActorAnswer()
     channel = CharField()
     reason = CharField()
-    data = Object()
+    data = Object()  # type: ignore[assignment]
     personal = Object()
     field_commitments = Object()
     previous_hash = CharField()
@@ -251,7 +251,7 @@ class CommentAnswer(Serializer[Any]):
 
     id = UUIDField()
     name = CharField()
-    label = CharField()
+    label = CharField()  # type: ignore[assignment]
     text = CharField()
     at = DateTimeField()
 
@@ -310,7 +310,7 @@ class MeAnswer(Serializer[Any]):
 
     id = IntegerField()
     username = CharField()
-    label = CharField()
+    label = CharField()  # type: ignore[assignment]
     kind = CharField(help_text="`human` or `machine`.")
     email = CharField(allow_null=True)
     time_zone = CharField()

@@ -213,9 +213,8 @@ class TicketBulkPage(ApiView):
             reader.is_valid(raise_exception=True)
             return ticket_request(dict(reader.validated_data))
         except serializers.ValidationError as problem:
-            from rest_framework.settings import api_settings
-
-            answer = api_settings.EXCEPTION_HANDLER(problem, {"request": self.request})
+            answer = self.get_exception_handler()(problem, {"request": self.request})
+            assert answer is not None
             return Invalid(errors=answer.data["errors"])
         except Refusal as refusal:
             return refusal

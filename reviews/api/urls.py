@@ -8,7 +8,7 @@ from reviews.api.waiting import waiting
 api = [
     path("tickets", tickets.TicketsPage.as_view()),
     path("tickets/bulk", tickets.TicketBulkPage.as_view()),
-    path("tickets/<str:identifier>", waiting(tickets.TicketDetailPage)),
+    path("tickets/<str:identifier>", waiting(tickets.TicketDetailPage)),  # type: ignore[arg-type]
     path("tickets/<str:identifier>/votes", votes.VotesPage.as_view()),
     path("tickets/<str:identifier>/votes/mine", votes.MyVotePage.as_view()),
     path("tickets/<str:identifier>/claim", votes.ClaimPage.as_view()),
@@ -29,5 +29,5 @@ api = [
 
 seed = [
     path("hitl/tickets", seed_routes.SeedTicketsPage.as_view()),
-    path("hitl/tickets/<str:identifier>", waiting(seed_routes.SeedTicketPage)),
+    path("hitl/tickets/<str:identifier>", waiting(seed_routes.SeedTicketPage)),  # type: ignore[arg-type]
 ]
