@@ -122,7 +122,13 @@ class RoleAdmin(GroupAdmin, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
+        # Questions that are already put name a role by its name.
+        fields = (*fields, "name") if obj is not None else fields
         return fields if request.user.is_superuser else (*fields, "permissions")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Keep roles: policies and open questions name them. One without people asks nobody."""
+        return False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         role = super().get_object(request, object_id, from_field)
