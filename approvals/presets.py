@@ -52,7 +52,9 @@ _UNANSWERED: Json = {**_TIMING, "silence": None}
 
 _APPROVE = _option("approve", "allow")
 _REJECT = _option("reject", "deny", reason="required")
-_MODIFY = _option("modify", "allow", reason="required", form=EDIT_PROPOSAL)
+_MODIFY = _option(
+    "modify", "allow", label="Approve with changes", reason="required", form=EDIT_PROPOSAL
+)
 _REQUEST_CHANGES = _option(
     "request_changes",
     "return",

@@ -180,7 +180,7 @@ def _choices(
             Choice(
                 place=place,
                 option=option,
-                label="Approve with changes" if edits else option.label,
+                label=option.label,
                 cap=caps.get(option.key, ""),
                 form=form,
                 ask_reason=form is None or not _reason_field(option),

@@ -1,0 +1,16 @@
+"""Let a function run only after a person said yes. Run it beside `make demo`."""
+
+import json
+
+from hitl_client import HitlClient, require_approval
+
+demo = json.load(open("var/demo.json"))
+client = HitlClient(demo["url"], demo["service_key"])
+
+
+@require_approval(client)
+def extend_loan_term(years):
+    print(f"Loans may now run {years} years.")
+
+
+extend_loan_term(7)
