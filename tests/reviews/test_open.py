@@ -351,7 +351,7 @@ class TestShaping:
         ],
     )
     def test_a_requester_cannot_loosen_a_question(self, story, wish, pointer):
-        with refused(Invalid, at=pointer):
+        with refused(Invalid, at=f"/question{pointer}"):
             story.open(question=wish)
 
     def test_a_requester_may_name_the_people_to_ask(self, story):
