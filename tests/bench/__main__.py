@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="for example P3,P4")
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS)
     asked = parser.parse_args()
-    only = {id.strip().upper() for id in asked.only.split(",") if id.strip()}
+    only = {each.strip().upper() for each in asked.only.split(",") if each.strip()}
     unknown = only - {figure.id for figure in FIGURES}
     if unknown:
         parser.error(f"no figure {', '.join(sorted(unknown))}")

@@ -1,7 +1,14 @@
 """Every figure, in the order it is printed. A new one is a file like the others and a line here."""
 
-from tests.bench import p1_open, p3_decide, p4_decide_together, p9_audit, p13_memory, p14_sqlite
-from tests.bench import p5_queue_page
+from tests.bench import (
+    p1_open,
+    p3_decide,
+    p4_decide_together,
+    p5_queue_page,
+    p9_audit,
+    p13_memory,
+    p14_sqlite,
+)
 from tests.bench.figure import Figure
 
 FIGURES: tuple[Figure, ...] = (

@@ -5,6 +5,7 @@ monotonic clock, so that those of several processes can be laid side by side.
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -50,10 +51,10 @@ def decide(*, ids: Sequence[str]) -> Json:
 
     _, ann = _cast()
 
-    def one(id: str) -> None:
-        cast_vote(ticket_id=UUID(id), voter=ann, choice="approve", version=1, reason="Fine.")
+    def one(ticket: str) -> None:
+        cast_vote(ticket_id=UUID(ticket), voter=ann, choice="approve", version=1, reason="Fine.")
 
-    return _timed([lambda id=id: one(id) for id in ids])
+    return _timed([partial(one, each) for each in ids])
 
 
 def _timed(acts: Sequence[Callable[[], object]]) -> Json:
@@ -87,7 +88,7 @@ def prepare_floor(*, count: int) -> None:
     with raw.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO bench_subject VALUES (%s, 'pending', now())",
-            [[id] for id in _state["subjects"]],
+            [[subject] for subject in _state["subjects"]],
         )
     raw.commit()
 
@@ -105,7 +106,7 @@ def floor_transactions(*, count: int) -> Json:
         raw.execute(insert, [uuid4(), subject, "event"])
         raw.commit()
 
-    return _timed([lambda s=subjects[i % len(subjects)]: one(s) for i in range(count)])
+    return _timed([partial(one, subjects[i % len(subjects)]) for i in range(count)])
 
 
 def _raw() -> psycopg.Connection[Any]:
@@ -151,7 +152,7 @@ def append_unchained(*, stream: str, count: int) -> Json:
                 hash=f"{seq:064x}",
             ).save(force_insert=True)  # fmt: skip
 
-    return _timed([lambda seq=seq: one(seq) for seq in range(start, start + count)])
+    return _timed([partial(one, seq) for seq in range(start, start + count)])
 
 
 def fill(*, count: int, seed: float) -> Json:

@@ -63,3 +63,9 @@ def rate(clients: Sequence[Client], work: Sequence[Callable[[Client], object]]) 
         begun = time.monotonic()
         list(threads.map(act, clients))
         return len(work) / (time.monotonic() - begun)
+
+
+def vote(ticket: str) -> Callable[[Client], object]:
+    """Return the act of approving a ticket."""
+    body = {"choice": "approve", "version": 1, "reason": "Fine."}
+    return lambda client: client.post(f"/api/v1/tickets/{ticket}/votes", body)

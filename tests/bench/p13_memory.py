@@ -11,9 +11,9 @@ _MIB = 1024
 
 def measure(house: House, rounds: int) -> Iterator[tuple[Pair]]:
     """Yield MiB of the service after some traffic, and of a process with its code alone."""
-    for round in range(rounds):
-        url, pid = house.serve(house.folder / f"small-{round}")
-        worker = house.worker(f"sqlite:///{house.folder}/small-{round}/countersign.sqlite3")
+    for number in range(rounds):
+        url, pid = house.serve(house.folder / f"small-{number}")
+        worker = house.worker(f"sqlite:///{house.folder}/small-{number}/countersign.sqlite3")
         tokens = worker.call("furnish")
         code = _pss(worker.process.pid)
         worker.call("warm", url=url, key=tokens["key"], ann=tokens["ann"], count=25)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.bench.figure import Figure, Pair, Row, at_least
 from tests.bench.house import House
-from tests.bench.load import Client, rate
+from tests.bench.load import Client, rate, vote
 from tests.bench.writers import per_second
 
 DECISIONS = 120
@@ -21,11 +21,7 @@ def measure(house: House, rounds: int) -> Iterator[tuple[Pair, Pair]]:
     clients = [Client(url, token=tokens["ann"])]
 
     def voting(ids: list[str]) -> float:
-        body = {"choice": "approve", "version": 1, "reason": "Fine."}
-        return rate(
-            clients,
-            [lambda client, id=id: client.post(f"/api/v1/tickets/{id}/votes", body) for id in ids],
-        )
+        return rate(clients, [vote(each) for each in ids])
 
     def floor() -> float:
         return per_second([worker.call("floor_transactions", count=TRANSACTIONS)])

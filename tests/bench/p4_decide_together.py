@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.bench.figure import Figure, Pair, Row, at_least
 from tests.bench.house import House
-from tests.bench.load import Client, rate
+from tests.bench.load import Client, rate, vote
 
 CLIENTS = 8
 DECISIONS = 160
@@ -17,14 +17,10 @@ def measure(house: House, rounds: int) -> Iterator[tuple[Pair]]:
     tokens = worker.call("furnish")
     urls = [house.web(database) for _ in range(2)]
     clients = [Client(urls[i % 2], token=tokens["ann"]) for i in range(CLIENTS)]
-    body = {"choice": "approve", "version": 1, "reason": "Fine."}
 
     def voting(by: list[Client], count: int) -> float:
         ids = worker.call("open_tickets", count=count)
-        return rate(
-            by,
-            [lambda client, id=id: client.post(f"/api/v1/tickets/{id}/votes", body) for id in ids],
-        )
+        return rate(by, [vote(each) for each in ids])
 
     voting(clients, 80)
     for _ in range(rounds):

@@ -21,10 +21,10 @@ def measure(house: House, rounds: int) -> Iterator[tuple[Pair, Pair]]:
 
     by(WRITERS, "append", "warm")
     by(WRITERS, "append_unchained", "bare")
-    for round in range(rounds):
-        chained = by(WRITERS, "append", f"ticket:{round}")
+    for number in range(rounds):
+        chained = by(WRITERS, "append", f"ticket:{number}")
         bare = by(WRITERS, "append_unchained", "bare")
-        yield (chained, bare), (chained, by(1, "append", f"alone:{round}"))
+        yield (chained, bare), (chained, by(1, "append", f"alone:{number}"))
 
 
 FIGURE = Figure(
