@@ -154,6 +154,7 @@ class Letter:
             "sentence": fields.effect(checkpoint.effect_sentence, self.content, ticket.amount),
             "lines": lines,
             "more": more,
+            "more_text": f"{more} more field{'' if more == 1 else 's'} on the page",
             "amount": ""
             if ticket.amount is None
             or any(fields.is_amount(value, ticket.amount) for value in self.content.values())
