@@ -118,8 +118,8 @@ def walk(hand: Hand) -> None:
     hand.note(refused=dict(walking.refused))
 
 
-def differences(tickets: list[UUID]) -> tuple[int, int, Counter[str]]:
-    """Return (tickets that differ from their story, events read, statuses)."""
+def differences(tickets: list[UUID]) -> tuple[list[str], int, Counter[str]]:
+    """Return (tickets that differ from their story and how, events read, statuses)."""
     stories: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     rows = AuditEvent.objects.filter(stream__startswith="ticket:").order_by("stream", "seq")
     for stream, kind, data in rows.values_list("stream", "type", "data").iterator():
@@ -128,11 +128,13 @@ def differences(tickets: list[UUID]) -> tuple[int, int, Counter[str]]:
     cast_votes = Vote.objects.filter(withdrawn_at__isnull=True)
     for decision, vote, choice in cast_votes.values_list("decision_id", "pk", "choice"):
         votes[decision][str(vote)] = choice
-    wrong, statuses = 0, Counter[str]()
+    wrong, statuses = list[str](), Counter[str]()
     for ticket in Ticket.objects.filter(pk__in=tickets).select_related("decision"):
         told = fold(stories[ticket.stream])
         stands = (ticket.status, ticket.round, ticket.decision.outcome, votes[ticket.decision_id])
-        wrong += (told.status, told.round, told.outcome, told.votes) != stands
+        tells = (told.status, told.round, told.outcome, told.votes)
+        if tells != stands:
+            wrong.append(f"{ticket.pk} tells {tells}, stands {stands}: {stories[ticket.stream]}")
         statuses[ticket.status] += 1
     return wrong, sum(map(len, stories.values())), statuses
 
@@ -184,8 +186,8 @@ def story(scene: Scene, *, events: int, probes: int) -> Figure:
     refused = sum((Counter(line["refused"]) for line in ledger if "refused" in line), Counter())
     return figure(
         f"{read} events of {len(tickets)} tickets folded, {tried} raw updates tried",
-        details={"statuses": dict(statuses), "refused": dict(refused)},
-        differences=wrong,
+        details={"statuses": dict(statuses), "refused": dict(refused), "differ": wrong[:5]},
+        differences=len(wrong),
         raw_updates_taken=taken,
     )
 

@@ -50,7 +50,8 @@ def vote(hand: Hand, *, ticket: UUID, voter: User, choice: str, version: int = 1
                 **told,
             )
         return hand.ledger[-1]
-    raise RuntimeError("twenty times busy")
+    hand.note(code="gave-up", **told)
+    return hand.ledger[-1]
 
 
 def codes(ledger: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -65,6 +65,7 @@ def judge(ids: list[UUID], ledger: list[dict[str, Any]], *, ran: str) -> Figure:
         acknowledged_but_missing=len(acked - stored),
         unacknowledged=len(stored - acked),
         without_effect=sum(status[t] in ballots.DECIDED and not leaving[t] for t in ids),
+        turned_away=sum(line["code"] == "gave-up" for line in ledger),
         refused_by_a_constraint=sum(line["code"] == "integrity" for line in ledger),
     )
 

@@ -28,7 +28,8 @@ class Folded:
 
     def vote_withdrawn(self, data: dict[str, Any]) -> None:
         del self.votes[data["vote"]]
-        self.outcome = ""  # a settled answer is open again; an open one stays so
+        if data["reopened"]:
+            self.outcome = ""
 
     def settled(self, data: dict[str, Any]) -> None:
         self.outcome = data["outcome"]

@@ -67,6 +67,8 @@ def serving(folder: Path) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "tests.prove.asgi:application", "--port", str(port)]
     command += ["--lifespan", "off", "--log-level", "warning", "--no-access-log"]
+    # A client may think long between two calls; it shall find its connection as it left it.
+    command += ["--timeout-keep-alive", "600"]
     with (folder / f"web-{port}.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env=os.environ | {"DATABASE_POOL_MAX": "80"}, stdout=log, stderr=log
