@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from approvals.errors import SchemaMismatch
 from audit.canonical import Unrepresentable, canonical_bytes, check_json, digest_of
 
+LONGEST_TEXT = 4000
+
 
 @lru_cache(maxsize=512)
 def _validator(schema: bytes) -> Draft202012Validator:
@@ -49,6 +51,17 @@ def check_plain(value: Any, *, at: str) -> None:
         ) from problem
 
 
+def check_text(text: str, *, at: str) -> None:
+    """Refuse words that are too long or cannot be stored.
+
+    :raises SchemaMismatch: naming the place.
+    """
+    check_plain(text, at=at)
+    if len(text) > LONGEST_TEXT:
+        message = f"Write at most {LONGEST_TEXT} characters."
+        raise SchemaMismatch(errors=[{"pointer": at, "message": message}])
+
+
 def complete_answer(
     form: dict[str, Any] | str | None, carries: dict[str, Any], response: Any
 ) -> dict[str, Any] | None:
@@ -73,7 +86,7 @@ def complete_answer(
 
 
 def share_reason(form: Any, reason: str, response: Any) -> tuple[str, Any]:
-    """Return reason and response, each filled from the other where the form's `x-reason` says so."""
+    """Return reason and response, each filled from the other where the form names `x-reason`."""
     name = form.get("x-reason") if isinstance(form, Mapping) else None
     if name is None or not isinstance(response, dict | None):
         return reason, response

@@ -64,7 +64,7 @@ LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
 LEFT JOIN approvals_user_groups m ON m.user_id = u.id
 LEFT JOIN ({_GRANTS}) x ON x.group_id = m.group_id
 WHERE u.id IN (%s)
-"""
+"""  # noqa: S608
 _EVERYBODY = f"""
 SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name
 FROM ({_GRANTS}) x
@@ -72,7 +72,7 @@ JOIN approvals_user_groups m ON m.group_id = x.group_id
 JOIN approvals_user u ON u.id = m.user_id
 LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
 WHERE u.kind = 'human' AND u.is_active
-"""
+"""  # noqa: S608
 
 
 def holders(*, policy_id: UUID, user_ids: Iterable[int], decision_id: UUID) -> dict[int, Holder]:
@@ -95,7 +95,7 @@ def _uuid(value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
 
 
-def _read(query: str, parameters: Sequence[object]) -> dict[int, Holder]:
+def _read(query: str, parameters: Sequence[int | UUID | str]) -> dict[int, Holder]:
     people: dict[int, tuple[str, bool, bool, str | None, set[Seat]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)

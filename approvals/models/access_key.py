@@ -42,6 +42,13 @@ class AccessKey(models.Model):
         related_name="owned_keys",
         help_text="The person who answers for this key; may not vote on its tickets.",
     )
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who made it and saw it; may not vote on its tickets either.",
+    )
     callback_secret = models.CharField(
         max_length=80, blank=True, help_text="Signs the callbacks of this key's tickets."
     )

@@ -41,8 +41,12 @@ def create_key(
 
     A service key gets a machine of its own to act as; a personal token acts as its owner.
 
-    :raises Invalid: for scopes the kind of key cannot carry.
+    :raises Invalid: for scopes the kind of key cannot carry, and for a token of somebody else:
+        whoever makes it sees it.
     """
+    if kind == AccessKey.Kind.PERSONAL and by is not None and by.pk != owner.pk:
+        message = "A personal token is made by its owner."
+        raise Invalid(errors=[{"pointer": "/owner", "message": message}])
     allowed = SERVICE_SCOPES if kind == AccessKey.Kind.SERVICE else tuple(AccessKey.Scope)
     default = SERVICE_SCOPES if kind == AccessKey.Kind.SERVICE else PERSONAL_SCOPES
     chosen = [str(scope) for scope in (default if scopes is None else scopes)]
@@ -55,6 +59,7 @@ def create_key(
     prefix = secrets.token_hex(4)
     body = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"
     token = body + _checksum(body)
+    maker = by or owner
     with transaction.atomic():
         acts_as = owner
         if kind == AccessKey.Kind.SERVICE:
@@ -69,11 +74,11 @@ def create_key(
             scopes=chosen,
             user=acts_as,
             owner=owner,
+            made_by=maker,
             callback_secret="whsec_" + b64encode(secrets.token_bytes(32)).decode(),
             created_at=now,
             expires_at=expires_at,
         )
-        maker = by or owner
         record(
             f"key:{key.pk}",
             [
@@ -94,7 +99,9 @@ def find_key(token: str) -> AccessKey | None:
     parts = body.split("_", 2)
     if len(parts) != 3 or parts[0] != "hitl" or _checksum(body) != checksum:
         return None
-    key = AccessKey.objects.select_related("user", "owner").filter(prefix=parts[1]).first()
+    key = (
+        AccessKey.objects.select_related("user", "owner", "made_by").filter(prefix=parts[1]).first()
+    )
     if key is None or not hmac.compare_digest(key.hash, _hashed(token)):
         return None
     return key

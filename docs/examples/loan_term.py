@@ -13,10 +13,11 @@ demo = json.loads((Path(os.environ.get("HITL_DATA_DIR", "var")) / "demo.json").r
 
 with HitlClient(demo["url"], demo["service_key"]) as client:
     draft = client.get_decision("demo-loan-term")
-    print(f"{draft['ref']} “{draft['title']}” is {draft['status']}; decide it at {demo['url']}/admin/")
+    print(f"{draft['ref']} “{draft['title']}” is {draft['status']}; see {demo['url']}/admin/")
     ticket = client.wait_for_decision(draft["id"], timeout=600)
     print(f"status   {ticket['status']}")
     print(f"reason   {ticket['comments']}")
     claims = client.verify_receipt(client.receipt(ticket["id"])["receipt"])
     voters = ", ".join(f"{vote['name']} ({vote['choice']})" for vote in claims["voters"])
-    print(f"receipt  verified: {claims['outcome']} by {voters}, action {claims['action_digest'][:12]}…")
+    action = claims["action_digest"][:12]
+    print(f"receipt  verified: {claims['outcome']} by {voters}, action {action}…")

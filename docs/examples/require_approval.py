@@ -1,10 +1,11 @@
 """Let a function run only after a person said yes. Run it beside `make demo`."""
 
 import json
+from pathlib import Path
 
 from hitl_client import HitlClient, require_approval
 
-demo = json.load(open("var/demo.json"))
+demo = json.loads(Path("var/demo.json").read_text())
 client = HitlClient(demo["url"], demo["service_key"])
 
 

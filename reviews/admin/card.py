@@ -8,7 +8,7 @@ from typing import Any
 
 from approvals.errors import Refusal
 from approvals.models import Decision, User, Vote
-from approvals.options import ALLOWING, EDIT_PROPOSAL, Option
+from approvals.options import EDIT_PROPOSAL, Option
 from approvals.quorum import Tally
 from approvals.services.decisions import Poll
 from reviews import lifecycle
@@ -175,7 +175,6 @@ def _choices(
         chosen = typed.choice == option.key
         data = typed.data if chosen else None
         form = _form(option, place, content, schema, labels, data)
-        edits = option.form == EDIT_PROPOSAL and option.effect in ALLOWING
         choices.append(
             Choice(
                 place=place,

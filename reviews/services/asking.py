@@ -252,7 +252,8 @@ def own_work_of(
     why: dict[str, str] = {user.identity: Exclusion.Why.EDITOR for user in editors}
     why |= {person.identity: Exclusion.Why.ON_BEHALF_OF for person in named}
     if key is not None:
-        why[key.owner.identity] = Exclusion.Why.KEY_OWNER
+        keepers = [key.owner, *([key.made_by] if key.made_by else [])]
+        why |= {person.identity: Exclusion.Why.KEY_OWNER for person in keepers}
     if not requester.is_machine:
         why[requester.identity] = Exclusion.Why.REQUESTER
     people = User.objects.filter(kind=User.Kind.HUMAN, identity__in=why)

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from approvals.errors import MachineCannotVote
+from approvals.answers import check_text
+from approvals.errors import Invalid, MachineCannotVote
 from approvals.models import User
 from reviews.models import Comment
 from reviews.services.turns import turn_at
@@ -11,10 +12,13 @@ from reviews.services.turns import turn_at
 def add_comment(*, ticket_id: UUID, author: User, text: str) -> Comment:
     """Leave a remark on a ticket; it moves nothing, and stands beside decided ones as well.
 
-    :raises Refusal: MachineCannotVote, NotVisible, Busy.
+    :raises Refusal: MachineCannotVote, Invalid, SchemaMismatch, NotVisible, Busy.
     """
     if author.is_machine:
         raise MachineCannotVote("A service key is a machine; only people comment.")
+    check_text(text, at="/text")
+    if not text.strip():
+        raise Invalid(errors=[{"pointer": "/text", "message": "Write something."}])
     with turn_at(ticket_id=ticket_id, actor=author) as turn:
         comment = Comment.objects.create(ticket=turn.ticket, author=author, text=text, at=turn.now)
         turn.story.add(

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection
 from django.db.models import Max
 
+from approvals.answers import check_text
 from approvals.errors import (
     AlreadyDecided,
     Invalid,
@@ -145,6 +146,7 @@ def cancel_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
 
     :raises Refusal: AlreadyDecided once it is final.
     """
+    check_text(reason, at="/reason")
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
         ticket = turn.ticket
         if ticket.status == Ticket.Status.CANCELLED:
@@ -168,6 +170,7 @@ def revoke_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
 
     :raises Refusal: WrongState, AlreadyConsumed, NotAllowed, MachineCannotVote.
     """
+    check_text(reason, at="/reason")
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
         ticket = turn.ticket
         if ticket.status not in lifecycle.REVOCABLE:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from approvals.answers import check_text
 from approvals.errors import AlreadyDecided, MachineCannotVote, TicketChanged, VersionRequired
 from approvals.models import User, Vote
 from approvals.quorum import Tally
@@ -45,6 +46,7 @@ def cast_vote(
         raise MachineCannotVote
     if version is None:
         raise VersionRequired
+    check_text(reason, at="/reason")
     with turn_at(ticket_id=ticket_id, actor=voter) as turn:
         ticket, decision = turn.ticket, turn.decision
         if version != ticket.version:

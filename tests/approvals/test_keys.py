@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import authenticate
 
-from approvals.errors import Invalid
+from approvals.errors import Invalid, OwnWork
 from approvals.models import AccessKey, User
 from approvals.services import keys
 from audit.clock import db_now
 from audit.models import AuditEvent
+from reviews.services.requests import TicketRequest
+from reviews.services.tickets import open_ticket
 from tests.builders import make_service_key
 from tests.stories import later, refused
 
@@ -121,3 +123,19 @@ class TestScopes:
 
         assert "votes:write" in key.scopes
         assert "manage:write" not in key.scopes
+
+
+def test_nobody_makes_a_personal_token_for_somebody_else(story):
+    with refused(Invalid, at="/owner"):
+        keys.create_key(name="hers", kind="personal", owner=story.ann, by=story.max, now=db_now())
+
+
+def test_who_made_a_key_for_another_owner_does_not_vote_on_its_tickets(story):
+    key, _ = keys.create_key(
+        name="agent", kind="service", owner=story.max, by=story.ann, now=db_now()
+    )
+    ticket = open_ticket(requester=key.user, key=key, request=TicketRequest(title="Pay"))
+
+    with refused(OwnWork):
+        story.vote(ticket, story.ann, "approve")
+    assert story.vote(ticket, story.ben, "approve").ticket.status == "approved"
