@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from django.db import OperationalError
 from django.test import override_settings
 
 from approvals.models import Decision
 from audit.models import AuditEvent
+from hitl_project.api import problem_handler
 from reviews.models import Ticket
 
 pytestmark = pytest.mark.db
@@ -267,3 +269,20 @@ def test_answers_are_kept_by_nobody(cast):
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["RateLimit-Policy"] == '"key";q=1200;w=60'
     assert '"key";r=1199;t=' in answer.headers["RateLimit"]
+
+
+@pytest.mark.parametrize("state", ["55P03", "40P01", "57014", ""])
+def test_a_row_somebody_else_holds_is_busy_for_a_moment(state):
+    failure = OperationalError("canceling statement" if state else "database is locked")
+    failure.__cause__ = Exception()
+    failure.__cause__.sqlstate = state
+
+    answer = problem_handler(failure, {"request": None})
+
+    assert (answer.status_code, answer.data["code"]) == (409, "busy")
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_failure_of_ours_stays_one():
+    assert problem_handler(OperationalError("the disk is full"), {"request": None}) is None
+    assert problem_handler(KeyError("x"), {"request": None}) is None

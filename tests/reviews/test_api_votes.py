@@ -160,11 +160,6 @@ def test_a_second_opinion_of_the_same_person_is_refused(cast):
         ({"choice": "approve", "color": 1}, "/color", "invalid"),
         ({"choice": 1}, "/choice", "invalid"),
         ({}, "/choice", "invalid"),
-        (
-            {"choice": "request_changes", "response": {"feedback": 5}},
-            "/response/feedback",
-            "schema",
-        ),
     ],
 )
 def test_a_vote_that_cannot_be_read_names_the_member(cast, body, pointer, code):
