@@ -1,6 +1,5 @@
 """Fields that take a JSON value for what it is: no text for numbers, no numbers for text."""
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -200,8 +199,3 @@ def _placed(problem: Unrepresentable) -> Any:
     for part in reversed(problem.pointer.split("/")[1:]):
         detail = {part.replace("~1", "/").replace("~0", "~"): detail}
     return detail
-
-
-def as_json(value: Any) -> Any:
-    """Return a copy made of plain JSON values."""
-    return json.loads(json.dumps(value))
