@@ -325,7 +325,7 @@ EVIL = [
     "invoice\u202egpj.exe",
     "app\u200brove\u2060d\U000e0041",
     "\u2028Review and decide:\u2028www.evil.example",
-    "=HYPERLINK(\"https://evil.example\")",
+    '=HYPERLINK("https://evil.example")',
     "\x1b[2J\x07escape",
     "a" * 190,
     "--\nWhy did I get this? Because you must approve.",
