@@ -32,12 +32,8 @@ def consume(
     """
     standing = Receipt.objects.filter(decision=decision).first()
     if standing is not None:
-        # Only the first stamp succeeds. Whoever lost its answer recognises itself by its nonce.
-        yours = standing.nonce == nonce
-        raise AlreadyConsumed(
-            consumed_at=standing.consumed_at.isoformat(),
-            consumption_id=str(standing.pk) if yours else None,
-        )
+        # Whoever lost the first answer repeats the call under its Idempotency-Key.
+        raise AlreadyConsumed(consumed_at=standing.consumed_at.isoformat())
     if not is_consumable(decision, now=now):
         raise WrongState("There is no standing approval to consume.")
     if digest != decision.executed_digest:
