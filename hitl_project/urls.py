@@ -26,7 +26,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         SpectacularJSONAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]),
         name="openapi",
     ),
-    path("api/v1/docs", SpectacularSwaggerSplitView.as_view(url_name="openapi")),
+    path(
+        "api/v1/docs", SpectacularSwaggerSplitView.as_view(url_name="openapi", metadata_class=None)
+    ),
     path("api/v1/", include([*reviews_api.api, *approvals_api.urlpatterns])),
     *reviews_api.seed,
     *mailpage.urlpatterns,

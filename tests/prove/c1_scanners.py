@@ -78,6 +78,8 @@ def everywhere(url: str, people: Cast, samples: dict[str, str]) -> tuple[int, in
             for client in callers.values():
                 status, _, _ = client.call(method, address)
                 answers[f"{method} {status // 100}xx"] += 1
+                if status >= 500 and status != 503:  # no worker runs here, so it is not ready
+                    answers[f"{method} {address}: {status}"] += 1
                 calls += 1
     after = every_row()
     return sum(before[table] != after[table] for table in before), calls, answers
@@ -111,14 +113,14 @@ def links(scene: Scene) -> Figure:
             decided += human.open(token) == 200 and human.confirm(choice="approve") == 303
             human.close()
     return figure(
-        f"{calls} calls of all addresses; {len(SCANNERS)} scanners × {count} links, {opened} looks; "
-        f"then {decided} of {count} people decided",
+        f"{calls} calls of all addresses; {len(SCANNERS)} scanners × {count} links, "
+        f"{opened} looks; then {decided} of {count} people decided",
         details={"answers": dict(answers), "changed": [t for t in before if before[t] != after[t]]},
         tables_changed_by_looking_anywhere=changed,
         tables_changed_by_scanners=sum(before[table] != after[table] for table in before),
         decisions_by_scanners=by_scanners,
         people_who_could_not_decide=count - decided,
-        server_errors=sum(n for told, n in answers.items() if told.endswith("5xx")),
+        server_errors=sum(n for told, n in answers.items() if ": 5" in told),
     )
 
 

@@ -55,6 +55,8 @@ def canaries(scene: Scene) -> Figure:
     watching = logging.StreamHandler(written)
     watching.setFormatter(line("json"))
     root = logging.getLogger()
+    for printing in root.handlers:
+        printing.setLevel(logging.ERROR)
     root.setLevel(logging.DEBUG)
     root.addHandler(watching)
     os.environ["PROVE_LOG"] = "DEBUG"
