@@ -121,12 +121,6 @@ class House:
             self._crowds.add(name)
         return self.address(name)
 
-    def sqlite(self, name: str) -> str:
-        """Make a migrated SQLite database and return its address."""
-        address = f"sqlite:///{self.folder / name}.sqlite3"
-        self.manage("migrate", "--verbosity", "0", database=address)
-        return address
-
     def environment(self, database: str, **more: str) -> dict[str, str]:
         """Return what a process of the service is given."""
         return self._environment | {"DATABASE_URL": database} | more
