@@ -22,6 +22,7 @@ from approvals.api.fields import (
 )
 from approvals.errors import Invalid
 from approvals.presets import PRESETS
+from reviews.api.collaboration import asked_of
 from reviews.forms import ui_schema
 from reviews.models import Ticket
 from reviews.models.checkpoint import Priority
@@ -196,10 +197,23 @@ def proposed_title(proposal: dict[str, Any]) -> str:
 
 
 def shaped(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what a `ui_schema` stands for: the preset, the form, and itself to be shown again.
+    """Return what `ui_schema` and `interaction` stand for: the preset, the form, the question.
 
     :raises Invalid: for one that cannot be read.
     """
+    shape = _formed(given)
+    interaction = given.get("interaction")
+    if interaction:
+        preset = given.get("preset") or shape.get("preset") or ""
+        wanted = asked_of(interaction, preset=preset)
+        if "question" in wanted:
+            # What the caller says in `question` itself is the more exact word.
+            wanted["question"] = {**wanted["question"], **given.get("question", {})}
+        shape |= wanted
+    return shape
+
+
+def _formed(given: dict[str, Any]) -> dict[str, Any]:
     schema = given.get("ui_schema")
     if not schema:
         return {}

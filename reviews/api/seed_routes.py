@@ -2,15 +2,30 @@
 
 from typing import Any, ClassVar
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.schema import IDEMPOTENCY_KEY, describe, sent
-from approvals.api.views import SUBMIT, ApiView
-from approvals.errors import Invalid
+from approvals.api.fields import StrictSerializer, Text, Thing, Whole
+from approvals.api.schema import IDEMPOTENCY_KEY, IF_MATCH, describe, sent
+from approvals.api.views import READ, SUBMIT, VOTE, ApiView
+from approvals.errors import Invalid, ReasonRequired, UserMismatch
+from approvals.services.decisions import question_of
 from reviews.api import shapes
-from reviews.api.requests import TicketCreateRequest, ticket_request
-from reviews.api.tickets import TicketDetailPage, opened
+from reviews.api.answers import Json, ticket_row
+from reviews.api.base import TicketPage
+from reviews.api.me import pending_for
+from reviews.api.requests import PROPOSAL_MOST, SMALL, TicketCreateRequest, ticket_request
+from reviews.api.seed_votes import MEANT, option_meant, told_as, vote_of
+from reviews.api.tickets import TicketDetailPage, opened, region_called
+from reviews.forms.ui_fields import AMENDMENTS, DECISION, REASONS
+from reviews.interactions import interaction, interaction_state, is_called
+from reviews.models import Ticket
+from reviews.services.votes import VoteAnswer, cast_vote
+
+# These lists have no pages: the oldest so many; `/api/v1/me/pending` has all of them.
+MOST_LISTED = 500
+_SHOWN = ("checkpoint", "decision", "queue", "region")
 
 
 class SeedTicketsPage(ApiView):
@@ -63,3 +78,244 @@ class SeedTicketPage(TicketDetailPage):
     def get(self, request: Request, identifier: str) -> Response:
         """Answer one ticket."""
         return super().get(request, identifier)
+
+
+# --- Interactions -------------------------------------------------------------------------------
+class RespondRequest(StrictSerializer):
+    """A person's answer to an interaction."""
+
+    interaction_id = Text(max_length=200)
+    user_input = Thing(most=SMALL)
+    user_id = serializers.JSONField(required=False, allow_null=True)
+    version = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
+
+    def validate_user_id(self, value: Any) -> str:
+        """Take an id as a number or as text; nobody named is nobody else."""
+        if value is None:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise serializers.ValidationError("Send an id or a user name.")
+        return str(value)
+
+
+class PendingInteractionsPage(ApiView):
+    """What waits for the caller, as forms."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @describe(
+        "seed_pending_list",
+        "What waits for me, the oldest first",
+        tag="compatibility",
+        answers={200: shapes.InteractionAnswer(many=True)},
+        description="`user_id` is the caller's own id or user name. At most "
+        f"{MOST_LISTED} are listed.",
+    )
+    def get(self, request: Request, user_id: str) -> Response:  # noqa: ARG002
+        """Answer the interactions that wait for the caller."""
+        if not is_called(self.user, user_id):
+            raise UserMismatch
+        waiting = pending_for(self.user).select_related("decision").order_by("created_at", "pk")
+        return Response([interaction(ticket) for ticket in waiting[:MOST_LISTED]])
+
+
+class InteractionStatusPage(TicketPage):
+    """Where one interaction stands."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @describe(
+        "seed_status_read",
+        "Where an interaction stands",
+        tag="compatibility",
+        answers={200: shapes.InteractionStateAnswer},
+    )
+    def get(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
+        """Answer the state of an interaction."""
+        return Response(interaction_state(self.found(identifier)))
+
+
+class SeedVotePage(TicketPage):
+    """A vote in the words of an earlier design."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
+    people_only = True
+
+    def cast(self, ticket: Ticket, given: Json, vote: Json) -> VoteAnswer:
+        """Vote; without a version, only on a ticket that is still as it was first sent."""
+        version = self.seen_version(given)
+        return cast_vote(
+            ticket_id=ticket.pk,
+            voter=self.user,
+            version=1 if version is None else version,
+            **vote,
+        )
+
+
+class RespondPage(SeedVotePage):
+    """An answer to an interaction."""
+
+    @describe(
+        "seed_respond_create",
+        "Answer an interaction",
+        tag="compatibility",
+        request=RespondRequest,
+        answers={200: shapes.AcceptedAnswer},
+        problems=[409, 412],
+        parameters=[IF_MATCH],
+        examples=[
+            sent(
+                "A review",
+                {
+                    "interaction_id": "T-1042",
+                    "user_input": {"decision": "approve", "feedback": "Clear now."},
+                    "version": 1,
+                },
+            ),
+            sent("A form", {"interaction_id": "T-1042", "user_input": {"total": 1840}}),
+        ],
+        description="`decision` in `user_input` names the option, `submit` without one; the rest "
+        "is the response. Without `version` a ticket is answered only while it is at version 1.",
+    )
+    def post(self, request: Request) -> Response:  # noqa: ARG002
+        """Take the caller's answer as their vote."""
+        given = self.given(RespondRequest)
+        named = given.pop("user_id", "")
+        if named and not is_called(self.user, named):
+            raise UserMismatch
+        ticket = self.found(given["interaction_id"])
+        with told_as(
+            {
+                "/choice": f"/user_input/{DECISION}",
+                "/response": "/user_input",
+                "/reason": f"/user_input/{REASONS[-1]}",
+                "/amendments": f"/user_input/{AMENDMENTS}",
+            }
+        ):
+            answer = self.cast(
+                ticket, given, vote_of(question_of(ticket.decision), given["user_input"])
+            )
+        status = answer.ticket.get_status_display().lower()
+        message = f"Your answer counts; the ticket is {status}."
+        return Response({"status": "accepted", "message": message})
+
+
+# --- Proposals ----------------------------------------------------------------------------------
+class RegionQuery(StrictSerializer):
+    """Which region."""
+
+    region = Text(max_length=80)
+
+
+class OverrideRequest(StrictSerializer):
+    """A person's decision on a proposal."""
+
+    id = serializers.JSONField()
+    decision = serializers.ChoiceField([*MEANT])
+    comments = Text(max_length=4000, required=False, lines=True, allow_blank=True, default="")
+    adjustments = Thing(most=PROPOSAL_MOST, required=False, allow_null=True)
+    version = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
+
+    def validate_id(self, value: Any) -> str:
+        """Take an id as a number or as text."""
+        if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > 200:
+            raise serializers.ValidationError("Send the id of a proposal.")
+        return str(value)
+
+
+class HmsProposalsPage(ApiView):
+    """What is pending in a region."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @describe(
+        "hms_proposals_list",
+        "What is pending in a region, the oldest first",
+        tag="compatibility",
+        answers={200: shapes.TicketListAnswer(many=True)},
+        parameters=[RegionQuery],
+        description=f"At most {MOST_LISTED} are listed; `/api/v1/tickets` has pages.",
+    )
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        """Answer the tickets that wait in a region of the caller's."""
+        region = region_called(self.asked(RegionQuery)["region"], self.user)
+        waiting = Ticket.objects.visible_to(self.user).waiting().filter(region=region)
+        rows = waiting.select_related(*_SHOWN).order_by("created_at", "pk")[:MOST_LISTED]
+        return Response([ticket_row(ticket) for ticket in rows])
+
+
+class HmsOverridePage(SeedVotePage):
+    """A decision on a proposal."""
+
+    @describe(
+        "hms_override_create",
+        "Decide on a proposal",
+        tag="compatibility",
+        request=OverrideRequest,
+        answers={200: shapes.DoneAnswer},
+        problems=[409, 412],
+        parameters=[IF_MATCH],
+        examples=[
+            sent("Approve", {"id": "T-1042", "decision": "approve", "comments": "Fine."}),
+            sent(
+                "Approve with changes",
+                {
+                    "id": "T-1042",
+                    "decision": "adjust",
+                    "comments": "Two inspectors are ill.",
+                    "adjustments": {"inspectors": 3},
+                    "version": 1,
+                },
+            ),
+        ],
+        description="A vote like any other. `veto` and `adjust` need `comments`. Without "
+        "`version` a proposal is decided only while it is at version 1.",
+    )
+    def post(self, request: Request) -> Response:  # noqa: ARG002
+        """Take the caller's decision as their vote."""
+        given = self.given(OverrideRequest)
+        if given["decision"] != "approve" and not given["comments"].strip():
+            raise ReasonRequired(errors=[{"pointer": "/comments", "message": "Say why."}])
+        ticket = self.found(given["id"])
+        vote = {
+            "choice": option_meant(question_of(ticket.decision), given["decision"]),
+            "reason": given["comments"],
+            "amendments": given.get("adjustments"),
+        }
+        pointers = {"/choice": "/decision", "/reason": "/comments", "/amendments": "/adjustments"}
+        with told_as(pointers):
+            self.cast(ticket, given, vote)
+        return Response({"status": "ok"})
+
+
+class InterfaceProposalsPage(HmsProposalsPage):
+    """The same list under the other address."""
+
+    @describe(
+        "interface_proposals_list",
+        "What is pending in a region, the oldest first",
+        tag="compatibility",
+        answers={200: shapes.TicketListAnswer(many=True)},
+        parameters=[RegionQuery],
+    )
+    def get(self, request: Request) -> Response:
+        """Answer the tickets that wait in a region of the caller's."""
+        return super().get(request)
+
+
+class InterfaceOverridePage(HmsOverridePage):
+    """The same decision under the other address."""
+
+    @describe(
+        "interface_override_create",
+        "Decide on a proposal",
+        tag="compatibility",
+        request=OverrideRequest,
+        answers={200: shapes.DoneAnswer},
+        problems=[409, 412],
+        parameters=[IF_MATCH],
+        examples=[sent("Approve", {"id": "T-1042", "decision": "approve"})],
+    )
+    def post(self, request: Request) -> Response:
+        """Take the caller's decision as their vote."""
+        return super().post(request)

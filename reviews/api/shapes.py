@@ -256,6 +256,36 @@ class CommentAnswer(Serializer[Any]):
     at = DateTimeField()
 
 
+class InteractionStateAnswer(Serializer[Any]):
+    """Where an interaction stands."""
+
+    interaction_id = UUIDField()
+    status = CharField(help_text="`pending`, `completed`, `expired` or `cancelled`.")
+    created_at = DateTimeField()
+    expires_at = DateTimeField()
+
+
+class InteractionAnswer(InteractionStateAnswer):
+    """An interaction with its form."""
+
+    ui_schema = Object()
+    data = Object()  # type: ignore[assignment]
+    version = IntegerField()
+
+
+class AcceptedAnswer(Serializer[Any]):
+    """An answer that counts."""
+
+    status = CharField(help_text="`accepted`")
+    message = CharField()
+
+
+class DoneAnswer(Serializer[Any]):
+    """It is done."""
+
+    status = CharField(help_text="`ok`")
+
+
 class ReceiptAnswer(Serializer[Any]):
     """The signed statement."""
 

@@ -12,6 +12,7 @@ from approvals.api.paging import CursorPage
 from approvals.api.schema import IDEMPOTENCY_KEY, describe, page_of, sent
 from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, Refusal, RegionNotYours
+from approvals.models import User
 from approvals.services.decisions import read_poll
 from audit.clock import db_now
 from reviews.api import shapes
@@ -103,7 +104,7 @@ class TicketsPage(ApiView):
         if "checkpoint" in asked:
             tickets = tickets.filter(checkpoint__slug=asked["checkpoint"])
         if "region" in asked:
-            tickets = tickets.filter(region=self._region(asked["region"]))
+            tickets = tickets.filter(region=region_called(asked["region"], self.user))
         if "created_after" in asked:
             tickets = tickets.filter(created_at__gt=asked["created_after"])
         if "assignee" in asked:
@@ -113,18 +114,6 @@ class TicketsPage(ApiView):
         if "q" in asked:
             tickets = tickets.filter(_mentions(asked["q"]))
         return tickets
-
-    def _region(self, name: str) -> Region | None:
-        region = Region.objects.filter(Q(slug__iexact=name) | Q(name__iexact=name)).first()
-        everywhere = self.user.is_machine or self.user.has_perm("reviews.view_any_ticket")
-        if not everywhere and (
-            region is None or not region.people.filter(pk=self.user.pk).exists()
-        ):
-            raise RegionNotYours
-        if region is None:
-            message = "There is no such region."
-            raise Invalid(errors=[{"parameter": "region", "message": message}])
-        return region
 
     def _try(self, request: TicketRequest) -> Json:
         with tried_ticket(requester=self.user, key=self.key, request=request) as ticket:
@@ -147,6 +136,21 @@ class TicketsPage(ApiView):
                 "due_at": iso(ticket.due_at),
                 "expires_at": iso(ticket.expires_at),
             }
+
+
+def region_called(name: str, user: User) -> Region:
+    """Return a region that may be named by this user: one of theirs, or any for who sees all.
+
+    :raises Refusal: RegionNotYours, also for one that is not there; Invalid for who sees all.
+    """
+    region = Region.objects.filter(Q(slug__iexact=name) | Q(name__iexact=name)).first()
+    everywhere = user.is_machine or user.has_perm("reviews.view_any_ticket")
+    if not everywhere and (region is None or not region.people.filter(pk=user.pk).exists()):
+        raise RegionNotYours
+    if region is None:
+        message = "There is no such region."
+        raise Invalid(errors=[{"parameter": "region", "message": message}])
+    return region
 
 
 def opened(page: ApiView, request: TicketRequest) -> Response:

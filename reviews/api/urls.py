@@ -30,4 +30,11 @@ api = [
 seed = [
     path("hitl/tickets", seed_routes.SeedTicketsPage.as_view()),
     path("hitl/tickets/<str:identifier>", waiting(seed_routes.SeedTicketPage)),  # type: ignore[arg-type]
+    path("hitl/pending/<str:user_id>", seed_routes.PendingInteractionsPage.as_view()),
+    path("hitl/respond", seed_routes.RespondPage.as_view()),
+    path("hitl/status/<str:identifier>", seed_routes.InteractionStatusPage.as_view()),
+    path("hms-api/v1/hitl/proposals", seed_routes.HmsProposalsPage.as_view()),
+    path("hms-api/v1/hitl/override", seed_routes.HmsOverridePage.as_view()),
+    path("interface/hitl/proposals", seed_routes.InterfaceProposalsPage.as_view()),
+    path("interface/hitl/override", seed_routes.InterfaceOverridePage.as_view()),
 ]

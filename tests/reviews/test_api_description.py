@@ -70,7 +70,7 @@ def test_every_address_of_the_interface_is_described(description):
             route = before + str(pattern.pattern)
             if hasattr(pattern, "url_patterns"):
                 yield from addresses(pattern.url_patterns, route)
-            elif route.startswith(("api/v1/", "hitl/")):
+            elif route.startswith(("api/v1/", "hitl/", "hms-api/", "interface/")):
                 yield route
 
     found = set(addresses(get_resolver().url_patterns))
