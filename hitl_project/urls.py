@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
@@ -26,9 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         SpectacularJSONAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]),
         name="openapi",
     ),
-    path(
-        "api/v1/docs", SpectacularSwaggerSplitView.as_view(url_name="openapi", metadata_class=None)
-    ),
+    path("api/v1/docs", require_safe(SpectacularSwaggerSplitView.as_view(url_name="openapi"))),
     path("api/v1/", include([*reviews_api.api, *approvals_api.urlpatterns])),
     *reviews_api.seed,
     *mailpage.urlpatterns,
