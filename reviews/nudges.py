@@ -10,12 +10,15 @@ import queue
 import threading
 from dataclasses import dataclass
 
+from celery import current_app
 from channels.layers import get_channel_layer
 from django.db import transaction
 
 log = logging.getLogger(__name__)
 
 CAPACITY = 1000
+# By name: the tasks import the services, and the services nudge.
+DISPATCH = "reviews.tasks.dispatch_deliveries"
 PATIENCE = 0.25  # seconds a message may take; then it is dropped like any other lost nudge
 
 
@@ -76,6 +79,4 @@ def _publish(nudge: Nudge, loop: asyncio.AbstractEventLoop) -> None:
         sending = layer.group_send(channel_name(nudge.ticket_id), message)
         loop.run_until_complete(asyncio.wait_for(sending, PATIENCE))
     if nudge.deliveries:
-        from reviews.tasks import dispatch_deliveries  # the tasks import the services, which nudge
-
-        dispatch_deliveries.apply_async(retry=False, expires=5)
+        current_app.send_task(DISPATCH, retry=False, expires=5)

@@ -5,14 +5,14 @@ from celery import shared_task
 from approvals.services import key_use
 from audit import sealing
 from audit.context import entering
-from reviews.services import conclusions, deliveries
+from reviews.services import deliveries, sweeps
 
 
 @shared_task
 def sweep_deadlines() -> None:
     """Conclude the tickets whose time has come."""
     with entering(channel="system"):
-        conclusions.sweep_deadlines()
+        sweeps.sweep_deadlines()
 
 
 @shared_task

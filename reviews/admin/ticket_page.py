@@ -12,7 +12,6 @@ from reviews.admin.card import Card, Typed, card_of
 from reviews.admin.queue import chip_of
 from reviews.display import agent, fields, inert, moments, timeline
 from reviews.models import Ticket
-from reviews.services.turns import people_within
 
 
 class TicketPage:
@@ -25,7 +24,7 @@ class TicketPage:
         self.content: dict[str, Any] = json.loads(bytes(self.decision.content))
         self.labels = fields.labels_of(ticket.checkpoint.view, ticket.checkpoint.proposal_schema)
         self.poll: Poll = read_poll(
-            decision=self.decision, also=[user.pk], within=people_within(ticket)
+            decision=self.decision, also=[user.pk], within=ticket.people_within()
         )
         remarks = list(ticket.remarks.select_related("author")[:100])
         self.remarks = remarks

@@ -12,7 +12,6 @@ from audit.models import AuditEvent
 from reviews.actions import SENTENCES, available_actions
 from reviews.models import Comment, Ticket
 from reviews.representation import iso, ticket_core
-from reviews.services.turns import people_within
 
 Json = dict[str, Any]
 
@@ -48,7 +47,7 @@ def ticket_row(ticket: Ticket) -> Json:
 
 def ticket_whole(ticket: Ticket, viewer: User, *, expand: Iterable[str] = ()) -> Json:
     """Return a ticket with where its question stands and what the viewer may do."""
-    poll = read_poll(decision=ticket.decision, also=[viewer.pk], within=people_within(ticket))
+    poll = read_poll(decision=ticket.decision, also=[viewer.pk], within=ticket.people_within())
     can, why_not = available_actions(poll, ticket, viewer)
     open_now = ticket.status == Ticket.Status.PENDING and ticket.decision.settled_at is None
     answer = {

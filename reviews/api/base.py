@@ -11,9 +11,9 @@ from approvals.errors import AlreadyDecided, Invalid, NotAllowed, TicketChanged
 from reviews.api.answers import Json, ticket_whole
 from reviews.models import Ticket
 from reviews.representation import decision_members, ticket_allowed
-from reviews.services.conclusions import conclude_tickets
 from reviews.services.idempotency import Reply, once
 from reviews.services.lookup import find_ticket
+from reviews.services.sweeps import conclude_tickets
 
 _VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})"\s*|\s*(\d{1,9})\s*')
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")

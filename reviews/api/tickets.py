@@ -36,7 +36,6 @@ from reviews.services.bulk import open_tickets, tried_ticket
 from reviews.services.idempotency import Reply
 from reviews.services.requests import TicketRequest
 from reviews.services.tickets import cancel_ticket, open_ticket, resubmit_ticket, revoke_ticket
-from reviews.services.turns import people_within
 
 MOST_AT_ONCE = 500
 # A ticket in a list shows these; whatever it needs comes in the one query.
@@ -118,7 +117,7 @@ class TicketsPage(ApiView):
     def _try(self, request: TicketRequest) -> Json:
         with tried_ticket(requester=self.user, key=self.key, request=request) as ticket:
             decision = ticket.decision
-            poll = read_poll(decision=decision, within=people_within(ticket))
+            poll = read_poll(decision=decision, within=ticket.people_within())
             waiting = decision.settled_at is None
             counted = poll.tally(with_remaining=waiting)
             return {

@@ -34,7 +34,6 @@ from reviews.display import brief, fields, inert, moments
 from reviews.models import Delivery, Ticket
 from reviews.outbound import Client
 from reviews.services import notices
-from reviews.services.turns import people_within
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ class Letter:
         self.content: dict[str, Any] = json.loads(bytes(self.decision.content))
         self.ending = delivery.type in notices.ENDING
         self.poll: Poll = read_poll(
-            decision=self.decision, also=[person.pk], within=people_within(ticket)
+            decision=self.decision, also=[person.pk], within=ticket.people_within()
         )
         self.refused = self.poll.refusal_for(person, choice=None)
 

@@ -156,3 +156,10 @@ class Ticket(models.Model):
     def stream(self) -> str:
         """Return the name of this ticket's audit stream."""
         return f"ticket:{self.pk}"
+
+    def people_within(self) -> list[int] | None:
+        """Return the ids of the people of this ticket's region, or None where it has none."""
+        if self.region_id is None:
+            return None
+        people = Region.people.through.objects.filter(region_id=self.region_id)
+        return list(people.values_list("user_id", flat=True))

@@ -1,23 +1,20 @@
 """What time and settled answers make of tickets: final, expired, escalated, overdue."""
 
-import logging
-from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from approvals.models import Decision
 from approvals.services import decisions
-from audit.clock import db_now
 from reviews import lifecycle
 from reviews.models import Assignment, Ticket
-from reviews.services.turns import Turn, take_turn, writing
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from reviews.services.turns import Turn
 
 _WAITING = {Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES}
 
 
-def conclude(turn: Turn) -> None:
+def conclude(turn: "Turn") -> None:
     """Bring one locked ticket to where it stands at this instant. Repeating it changes nothing."""
     ticket, decision, now = turn.ticket, turn.decision, turn.now
     if ticket.status not in _WAITING or ticket.next_deadline_at is None:
@@ -34,7 +31,7 @@ def conclude(turn: Turn) -> None:
     plan(turn)
 
 
-def finish(turn: Turn) -> None:
+def finish(turn: "Turn") -> None:
     """Make a settled answer final: the status changes, the caller is told, the holder is free."""
     ticket, decision = turn.ticket, turn.decision
     by_silence = decision.by == Decision.By.TIMEOUT
@@ -73,7 +70,7 @@ def finish(turn: Turn) -> None:
     plan(turn)
 
 
-def expire(turn: Turn) -> None:
+def expire(turn: "Turn") -> None:
     """End a ticket nobody answered in time with what silence means for it."""
     if turn.ticket.status == Ticket.Status.NEEDS_CHANGES:
         lifecycle.check(turn.ticket.status, Ticket.Status.EXPIRED)
@@ -84,7 +81,7 @@ def expire(turn: Turn) -> None:
     finish(turn)
 
 
-def escalate(turn: Turn, *, why: str, role: str | None) -> None:
+def escalate(turn: "Turn", *, why: str, role: str | None) -> None:
     """Widen who is asked by one role. It never decides anything."""
     if role is not None and role not in turn.decision.escalated:
         turn.decision.escalated = [*turn.decision.escalated, role]
@@ -92,7 +89,7 @@ def escalate(turn: Turn, *, why: str, role: str | None) -> None:
     turn.story.add("ticket.escalated", data={"role": role, "why": why}, by_service=True)
 
 
-def escalate_undecidable(turn: Turn) -> None:
+def escalate_undecidable(turn: "Turn") -> None:
     """Escalate a ticket no answer can win any more; the next role of its ladder is asked."""
     steps = list(turn.ticket.escalation_steps)
     role = steps.pop(0)[1] if steps else None
@@ -101,7 +98,7 @@ def escalate_undecidable(turn: Turn) -> None:
     plan(turn)
 
 
-def _remind(turn: Turn) -> None:
+def _remind(turn: "Turn") -> None:
     ticket, now = turn.ticket, turn.now
     steps = list(ticket.escalation_steps)
     while steps and datetime.fromisoformat(steps[0][0]) <= now:
@@ -116,7 +113,7 @@ def _remind(turn: Turn) -> None:
         turn.story.add("ticket.breached", by_service=True)
 
 
-def plan(turn: Turn) -> None:
+def plan(turn: "Turn") -> None:
     """Write down when this ticket must be looked at next."""
     ticket, decision = turn.ticket, turn.decision
     if ticket.status == Ticket.Status.NEEDS_CHANGES:
@@ -137,67 +134,10 @@ def plan(turn: Turn) -> None:
         turn.change(next_deadline_at=at)
 
 
-def free(turn: Turn) -> None:
+def free(turn: "Turn") -> None:
     """End whatever assignment stands on the ticket."""
     if not turn.held:
         return
     for assignment in Assignment.objects.filter(ticket=turn.ticket, released_at__isnull=True):
         assignment.released_at = turn.now
         assignment.save(update_fields=["released_at"])
-
-
-def conclude_tickets(ticket_ids: Iterable[UUID], *, skip_locked: bool = False) -> int:
-    """Conclude these tickets in one transaction; return how many changed.
-
-    The only implementation: one ticket is a sequence of one. With `skip_locked` (the sweeps)
-    a ticket somebody is writing to is left for the next time.
-    """
-    changed = 0
-    with writing():
-        locked = Ticket.objects.select_for_update(
-            of=("self",), no_key=True, skip_locked=skip_locked
-        )
-        tickets = list(locked.filter(pk__in=list(ticket_ids)).order_by("pk"))
-        if not tickets:
-            return 0
-        now = db_now()
-        for ticket in tickets:
-            turn = take_turn(ticket=ticket, now=now, actor=None)
-            conclude(turn)
-            changed += bool(turn.story.drafts)
-            turn.end()
-    return changed
-
-
-def sweep_deadlines(*, batch: int = 100, at_most: int = 2000) -> int:
-    """Conclude what is due, the longest overdue first, in batches; never wait for a lock."""
-    swept = 0
-    broken: list[UUID] = []
-    while swept < at_most:
-        due = Ticket.objects.due_for_conclusion(db_now()).exclude(pk__in=broken)
-        ids = list(due.values_list("pk", flat=True)[:batch])
-        if not ids:
-            break
-        try:
-            moved = conclude_tickets(ids, skip_locked=True) > 0
-        except Exception:
-            # One ticket nobody can conclude must not hold up the ninety-nine beside it.
-            failed = _conclude_apart(ids)
-            broken += failed
-            moved = bool(failed)
-        if not moved:
-            break
-        swept += len(ids)
-    return swept
-
-
-def _conclude_apart(ticket_ids: Iterable[UUID]) -> list[UUID]:
-    """Conclude each in a transaction of its own; return those that could not be."""
-    failed = []
-    for ticket_id in ticket_ids:
-        try:
-            conclude_tickets([ticket_id], skip_locked=True)
-        except Exception:
-            log.exception("ticket %s cannot be concluded", ticket_id)
-            failed.append(ticket_id)
-    return failed

@@ -16,7 +16,7 @@ from approvals.services.links import use_link
 from audit.clock import db_now
 from reviews.models import Ticket
 from reviews.models.checkpoint import Risk
-from reviews.services.turns import people_within, turn_at, writing
+from reviews.services.turns import turn_at, writing
 from reviews.services.votes import VoteAnswer, cast_vote
 
 
@@ -74,7 +74,7 @@ def request_fresh_link(*, link: DecisionLink) -> None:
         if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
             raise WrongState("Nothing is asked here any more.")
         poll = read_poll(
-            decision=turn.decision, also=[link.person_id], within=people_within(turn.ticket)
+            decision=turn.decision, also=[link.person_id], within=turn.ticket.people_within()
         )
         if poll.refusal_for(link.person, choice=None):
             raise NotEligible

@@ -136,12 +136,10 @@ def recipients(
 
 def _poll(ticket: Ticket) -> Poll:
     """Return the open question with the rights of everybody who holds a seat."""
-    from reviews.services.turns import people_within  # turns tell, and telling comes here
-
     everybody = permissions.everybody_seated(
         policy_id=ticket.decision.policy_id, decision_id=ticket.decision_id
     )
-    return read_poll(decision=ticket.decision, also=everybody, within=people_within(ticket))
+    return read_poll(decision=ticket.decision, also=everybody, within=ticket.people_within())
 
 
 def _asked(ticket: Ticket, poll: Poll) -> list[User]:

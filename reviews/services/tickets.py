@@ -30,7 +30,7 @@ from reviews.models import Checkpoint, Queue, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
 from reviews.services.requests import TicketRequest, request_of
-from reviews.services.turns import Turn, people_within, turn_at, writing
+from reviews.services.turns import Turn, turn_at, writing
 
 
 def open_ticket(
@@ -319,7 +319,7 @@ def _put(
         amount=request.amount,
         least_people=asking.least_people,
         excluded=excluded,
-        within=people_within(ticket),
+        within=ticket.people_within(),
         system=system_now(),
         now=now,
         last_event=event,

@@ -17,6 +17,7 @@ from audit.context import acting
 from audit.prepared import PreparedRead
 from reviews.events import Story
 from reviews.models import Assignment, Ticket
+from reviews.services.conclusions import conclude
 
 _locked = PreparedRead(lambda key: Ticket.objects.locked().filter(pk=key))
 # A statement of its own, begun after the lock was granted: nobody can change either row now.
@@ -53,10 +54,6 @@ class Turn:
             setattr(self.ticket, name, value)
         self.touched |= values.keys()
 
-    def people_within(self) -> list[int] | None:
-        """Return the ids of the people whose region this is, or None where it has no region."""
-        return people_within(self.ticket)
-
     def end(self) -> None:
         """Save what changed and write the story; the last act of the transaction."""
         if self.story.drafts:
@@ -69,13 +66,6 @@ class Turn:
         if self.touched:
             self.ticket.save(update_fields=self.touched)
         self.story.tell(self.ticket)
-
-
-def people_within(ticket: Ticket) -> list[int] | None:
-    """Return the ids of the people of the ticket's region, or None where it has none."""
-    if ticket.region_id is None:
-        return None
-    return list(User.objects.filter(regions=ticket.region_id).values_list("pk", flat=True))
 
 
 @contextmanager
@@ -112,8 +102,6 @@ def turn_at(*, ticket_id: UUID, actor: User | None) -> Iterator[Turn]:
 
     :raises Refusal: NotVisible, Busy.
     """
-    from reviews.services.conclusions import conclude  # conclusions are made of turns
-
     with writing():
         found = _locked(ticket_id)
         if not found:

@@ -63,7 +63,7 @@ def cast_vote(
             version=version,
             channel=origin().channel,
             now=turn.now,
-            within=turn.people_within(),
+            within=turn.ticket.people_within(),
             check_content=lambda content: check_modified(
                 checkpoint=ticket.checkpoint,
                 request=replace(request_of(ticket), proposal=content),
@@ -112,7 +112,7 @@ def withdraw_vote(*, ticket_id: UUID, voter: User) -> Ticket:
             raise AlreadyDecided("The decision is final; it can only be revoked.")
         was_settled = turn.decision.settled_at is not None
         vote = decisions.withdraw_vote(
-            decision=turn.decision, voter=voter, now=turn.now, within=turn.people_within()
+            decision=turn.decision, voter=voter, now=turn.now, within=turn.ticket.people_within()
         )
         reopened = was_settled and turn.decision.settled_at is None
         turn.decision_touched = reopened

@@ -15,9 +15,9 @@ from audit.clock import db_now
 from audit.models import AuditEvent, ChainHead
 from reviews.models import Ticket
 from reviews.services.assignments import claim_ticket, release_ticket
-from reviews.services.conclusions import conclude_tickets
 from reviews.services.receipts import consume_receipt
 from reviews.services.requests import TicketRequest
+from reviews.services.sweeps import conclude_tickets
 from reviews.services.tickets import cancel_ticket, open_ticket, resubmit_ticket, revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
 from tests.prove import switches

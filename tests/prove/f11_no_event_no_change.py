@@ -15,8 +15,8 @@ from audit.clock import db_now
 from reviews.models import Assignment, Comment, Delivery, Ticket
 from reviews.services.assignments import claim_ticket, release_ticket
 from reviews.services.comments import add_comment
-from reviews.services.conclusions import conclude_tickets, sweep_deadlines
 from reviews.services.receipts import consume_receipt
+from reviews.services.sweeps import conclude_tickets, sweep_deadlines
 from reviews.services.tickets import cancel_ticket, resubmit_ticket, revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
 from tests.prove import switches

@@ -7,7 +7,7 @@ import pytest
 from approvals.errors import AlreadyDecided, NotEligible
 from reviews.models import Delivery, Ticket
 from reviews.representation import decision_members, ticket_allowed
-from reviews.services.conclusions import conclude_tickets, sweep_deadlines
+from reviews.services.sweeps import conclude_tickets, sweep_deadlines
 from reviews.services.tickets import resubmit_ticket
 from tests.builders import make_person
 from tests.stories import checkpoint, last_told, later, people, question, refused, types_told

@@ -7,7 +7,7 @@ from approvals.models import ApprovalPolicy, Vote
 from audit.models import AuditEvent
 from reviews.models import Assignment, Checkpoint, Ticket
 from reviews.services.assignments import claim_next, claim_ticket, release_ticket
-from reviews.services.conclusions import sweep_deadlines
+from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import cancel_ticket, resubmit_ticket, revoke_ticket
 from reviews.services.votes import withdraw_vote
 from tests.stories import later

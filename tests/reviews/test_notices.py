@@ -19,7 +19,7 @@ from audit.clock import db_now
 from audit.models import AuditEvent
 from reviews.display.brief import one_line, unclickable
 from reviews.models import Delivery, Ticket
-from reviews.services import assignments, conclusions, notices
+from reviews.services import assignments, notices, sweeps
 from reviews.services.deliveries import deliver_again, dispatch_due
 from reviews.services.mail_links import request_fresh_link
 from reviews.services.tickets import cancel_ticket, resubmit_ticket
@@ -60,7 +60,7 @@ def test_everybody_who_may_vote_is_asked_once_and_nobody_else(story: Cast) -> No
     mails = arrived()
     assert addresses(mails) == ["ann", "ben", "cleo"]
     assert arrived() == []
-    conclusions.conclude_tickets([ticket.pk])
+    sweeps.conclude_tickets([ticket.pk])
     assert arrived() == []
 
 
@@ -214,7 +214,7 @@ def test_an_escalation_asks_the_role_that_was_added(cast: Cast) -> None:
     ticket = cast.open(checkpoint="ladder")
     arrived()
     with later(hours=2):
-        conclusions.conclude_tickets([ticket.pk])
+        sweeps.conclude_tickets([ticket.pk])
         mails = arrived()
     assert addresses(mails) == ["lena"]
     assert mails[0].subject.startswith("[Escalated, approve by")
@@ -231,12 +231,12 @@ def test_a_reminder_goes_to_the_holder_and_a_breach_to_the_manager_as_well(cast:
     held.until = None
     held.save()
     with later(hours=3, minutes=30):
-        conclusions.conclude_tickets([ticket.pk])
+        sweeps.conclude_tickets([ticket.pk])
         (soon,) = arrived()
     assert soon.to == ["ann@example.org"]
     assert soon.subject.startswith("[Due at ")
     with later(hours=5):
-        conclusions.conclude_tickets([ticket.pk])
+        sweeps.conclude_tickets([ticket.pk])
         ann, boss = arrived()
     assert (ann.to, boss.to) == (["ann@example.org"], ["max@example.org"])
     assert ann.subject.startswith("[Overdue since ")
@@ -266,7 +266,7 @@ def test_the_person_it_was_opened_for_hears_what_became_of_it(cast: Cast) -> Non
     ticket = cast.open(on_behalf_of="otto@example.org")
     arrived()
     with later(days=3):
-        conclusions.conclude_tickets([ticket.pk])
+        sweeps.conclude_tickets([ticket.pk])
         ended = [message for message in arrived() if message.to == ["otto@example.org"]]
     assert [message.subject.partition("]")[0] for message in ended] == ["[Expired"]
 

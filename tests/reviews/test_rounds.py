@@ -8,8 +8,8 @@ from audit.canonical import sha256_hex
 from reviews.models import Assignment, Ticket
 from reviews.representation import ticket_allowed
 from reviews.services.assignments import claim_ticket
-from reviews.services.conclusions import sweep_deadlines
 from reviews.services.receipts import receipt_of
+from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import cancel_ticket, resubmit_ticket
 from tests.stories import (
     checkpoint,

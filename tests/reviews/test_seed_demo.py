@@ -17,9 +17,9 @@ from audit.clock import db_now, shifted
 from reviews.models import Checkpoint, Rule, Ticket
 from reviews.ready.checkpoints import READY
 from reviews.ready.demo import SAMPLES
-from reviews.services.conclusions import sweep_deadlines
 from reviews.services.ready import load_ready
 from reviews.services.requests import TicketRequest
+from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import open_ticket
 from tests.builders import make_person, make_service_key
 

@@ -9,7 +9,7 @@ from approvals.models import AccessKey
 from approvals.presets import PRESETS
 from audit.clock import shifted
 from audit.models import AuditEvent
-from reviews.services.conclusions import sweep_deadlines
+from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import cancel_ticket, resubmit_ticket, revoke_ticket
 from tests.builders import make_checkpoint, make_person, make_policy, make_region
 

@@ -10,8 +10,8 @@ from audit.clock import db_now
 from reviews.models import Delivery, Ticket
 from reviews.representation import decision_members, ticket_allowed
 from reviews.services.assignments import claim_next, claim_ticket
-from reviews.services.conclusions import conclude_tickets, sweep_deadlines
 from reviews.services.receipts import consume_receipt, receipt_of
+from reviews.services.sweeps import conclude_tickets, sweep_deadlines
 from reviews.services.tickets import cancel_ticket, resubmit_ticket, revoke_ticket
 from reviews.services.votes import withdraw_vote
 from tests.builders import make_person

@@ -11,7 +11,7 @@ from audit.clock import shifted
 from audit.models import Seal
 from reviews import tasks
 from reviews.models import Ticket
-from reviews.services.conclusions import sweep_deadlines
+from reviews.services.sweeps import sweep_deadlines
 from tests.builders import Cast
 
 
