@@ -10,7 +10,7 @@ from simple_history.models import HistoricalRecords
 from audit.context import acting_user
 
 
-class CopiedRecords(HistoricalRecords):  # type: ignore[misc]
+class CopiedRecords(HistoricalRecords):
     """Keep history as `HistoricalRecords` does, but let the database copy the row.
 
     A wide row written twice from Python costs more than everything else a vote does. The copy

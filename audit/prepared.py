@@ -25,7 +25,7 @@ class _Plan:
     sql: str
     parameters: tuple[Any, ...]
     locks: bool
-    model: type[models.Model]
+    model: Any
     first: int
     names: tuple[str, ...]
     annotations: tuple[tuple[str, int], ...]

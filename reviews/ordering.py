@@ -127,10 +127,10 @@ def waiting_page(
     tickets = []
     for minus_score, ticket_id in found[:size]:
         ticket = rows[UUID(int=ticket_id)]
-        ticket.score = -minus_score
+        setattr(ticket, "score", -minus_score)  # noqa: B010  as `most_urgent_first` annotates it
         tickets.append(ticket)
     more = len(found) > size
-    return Page(tickets, Cursor(now, tickets[-1].score, tickets[-1].pk) if more else None)
+    return Page(tickets, Cursor(now, -found[size - 1][0], tickets[-1].pk) if more else None)
 
 
 def _lanes(user: User | AnonymousUser, queues: Collection[UUID] | None) -> list[_Lane]:
@@ -195,13 +195,13 @@ def _most_urgent(
 
 def _read(lane: _Lane, column: str, above: float | None) -> list[tuple[int, float, float]]:
     where = "t.status = 'pending' AND t.queue_id = %s AND d.settled_at IS NULL"
-    parameters = [_stored(lane.queue)]
+    parameters: list[Any] = [_stored(lane.queue)]
     if lane.where:
         where += f" AND {lane.where}"
         parameters += lane.parameters
     if above is not None:
         where += f" AND t.{column} <= %s"
-        parameters.append(above)
+        parameters += [above]
     with connection.cursor() as cursor:
         # Names of columns are ours; the rest are parameters. The text is the same for most
         # lanes, so its plan is kept.

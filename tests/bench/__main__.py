@@ -92,7 +92,11 @@ def write(outcomes: list[Outcome], seconds: float, rounds: int) -> None:
     """Write the figures where other tools find them."""
     target = ROOT / "var" / "bench.json"
     target.parent.mkdir(exist_ok=True)
-    about = {"seconds": round(seconds, 1), "rounds": rounds, "cores": os.cpu_count()}
+    about: dict[str, object] = {
+        "seconds": round(seconds, 1),
+        "rounds": rounds,
+        "cores": os.cpu_count(),
+    }
     about |= {"python": platform.python_version(), "system": platform.platform()}
     rows = [outcome.as_json() for outcome in outcomes]
     target.write_text(json.dumps({**about, "figures": rows}, indent=1) + "\n")

@@ -105,7 +105,7 @@ class House:
         """Run one statement outside a transaction."""
         url = self.address(database).replace("postgres://", "postgresql://")
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(query)  # type: ignore[call-overload]
+            connection.execute(query)
 
     def database(self, name: str, *, template: str = "") -> str:
         """Make a migrated database (or a copy of `template`) and return its address."""

@@ -5,6 +5,6 @@ from hitl_project.settings import LOGGING, REST_FRAMEWORK
 
 REST_FRAMEWORK = {
     **REST_FRAMEWORK,
-    "DEFAULT_THROTTLE_RATES": dict.fromkeys(REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], "100000/s"),
+    "DEFAULT_THROTTLE_RATES": {"key": "100000/s", "person": "100000/s"},
 }
 LOGGING = {**LOGGING, "root": {**LOGGING["root"], "level": "ERROR"}}

@@ -6,14 +6,14 @@ from rest_framework import generics, serializers
 from tests.bench.floor.models import Note
 
 
-class NoteSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
+class NoteSerializer(serializers.ModelSerializer):
     class Meta:
         model = Note
         fields = ["id", "title", "proposal", "priority", "created_at"]
 
 
-class Notes(generics.CreateAPIView):  # type: ignore[type-arg]
-    queryset = Note.objects.all()
+class Notes(generics.CreateAPIView):
+    queryset = Note._default_manager.all()
     serializer_class = NoteSerializer
 
 
