@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from approvals.models import User
 from audit.services import THE_SERVICE, Actor, Draft, record
 from reviews import nudges
@@ -21,6 +23,11 @@ CALLBACK_TYPES = frozenset(
         "ticket.revoked",
         "ticket.overridden",
     }
+)
+# What the Redis stream of this name hears: what was decided, and what undoes it.
+DECISIONS = "HITLDecision"
+DECISION_TYPES = frozenset(
+    {"ticket.decided", "ticket.expired", "ticket.overridden", "ticket.revoked"}
 )
 
 
@@ -81,24 +88,39 @@ def _deliveries(
         targets.append(("callback", ticket.callback_url, None))
     notice = notice_of(ticket, draft)
     rows = [] if notice is None else [notice]
-    if not targets:
+    on_stream = settings.REDIS_URL is not None and draft.type in DECISION_TYPES
+    if not targets and not on_stream:
         return rows
     body = cloud_event(ticket=ticket, draft=draft)
-    return rows + [
-        Delivery(
-            event_id=draft.id,
-            type=draft.type,
-            ticket=ticket,
-            round=ticket.round,
-            channel=channel,
-            target=target,
-            endpoint=endpoint,
-            body=body,
-            created_at=draft.at,
-            next_attempt_at=draft.at,
-        )
-        for channel, target, endpoint in targets
-    ]
+    rows += [_row(ticket, draft, *target, body=body) for target in targets]
+    if on_stream:
+        decision = draft.data.get("outcome") or draft.data["status"]
+        told = {"decision": decision, "event": body}
+        rows.append(_row(ticket, draft, "stream", DECISIONS, None, body=told))
+    return rows
+
+
+def _row(
+    ticket: Ticket,
+    draft: Draft,
+    channel: str,
+    target: str,
+    endpoint: WebhookEndpoint | None,
+    *,
+    body: dict[str, Any],
+) -> Delivery:
+    return Delivery(
+        event_id=draft.id,
+        type=draft.type,
+        ticket=ticket,
+        round=ticket.round,
+        channel=channel,
+        target=target,
+        endpoint=endpoint,
+        body=body,
+        created_at=draft.at,
+        next_attempt_at=draft.at,
+    )
 
 
 def _listeners(ticket: Ticket) -> list[WebhookEndpoint]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from reviews.channels.email import prepare_email, prepare_notice
 from reviews.channels.outcome import Outcome, Send, Unbuildable
+from reviews.channels.stream import prepare_stream
 from reviews.channels.webhook import prepare_callback, prepare_webhook
 from reviews.models import Delivery
 
@@ -17,6 +18,7 @@ CHANNELS: dict[str, Prepare] = {
     "callback": prepare_callback,
     "notice": prepare_notice,
     "email": prepare_email,
+    "stream": prepare_stream,
 }
 
 

@@ -3,6 +3,10 @@
 import os
 
 _DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
-_JOURNEYS = {"sqlite": "test_one_process.py", "postgresql": "test_separate_processes.py"}
+_JOURNEYS = {
+    "test_one_process.py": "sqlite",
+    "test_seed_snippets.py": "sqlite",
+    "test_separate_processes.py": "postgresql",
+}
 
-collect_ignore = [name for database, name in _JOURNEYS.items() if database != _DATABASE]
+collect_ignore = [name for name, database in _JOURNEYS.items() if database != _DATABASE]

@@ -1,5 +1,6 @@
 """PostgreSQL, Redis, web, worker and scheduler apart: the same journey, and what only they show."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import redis
 from hitl_client import AlreadyConsumed, Guard, HitlClient, verify_webhook
 
 from audit.signing import SigningKey
@@ -218,3 +220,20 @@ def test_two_programs_and_two_people_do_not_get_in_each_others_way(installed, cl
 
     assert {ticket["status"] for ticket in decided} == {"approved"}
     assert sorted(statuses) == [201] * 8 + [409] * 8
+
+
+def test_each_decision_is_added_to_the_stream(installed, client, reviewer):
+    ticket = client.submit_for_review(PAYMENT)
+    reviewer.vote(ticket["id"], "reject", reason="No.")
+    heard(installed, ticket["id"])
+    deadline, mine = time.monotonic() + 20, []
+    with redis.Redis.from_url(installed.given["REDIS_URL"], decode_responses=True) as stream:
+        while not mine and time.monotonic() < deadline:
+            entries = [entry for _, entry in stream.xrange("HITLDecision")]
+            mine = [entry for entry in entries if entry["id"] == ticket["id"]]
+            if not mine:
+                stream.xread({"HITLDecision": "$"}, block=200)
+    (entry,) = mine
+
+    assert entry["decision"] == "reject"
+    assert json.loads(entry["event"])["data"]["comments"] == "No."
