@@ -95,7 +95,7 @@ def _uuid(value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
 
 
-def _read(query: str, parameters: Sequence[int | UUID | str]) -> dict[int, Holder]:
+def _read(query: str, parameters: Sequence[int | UUID | str | None]) -> dict[int, Holder]:
     people: dict[int, tuple[str, bool, bool, str | None, set[Seat]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)

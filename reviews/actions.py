@@ -9,7 +9,7 @@ from approvals.errors import (
     OwnWork,
 )
 from approvals.models import Decision, Receipt, User
-from approvals.services.decisions import Poll
+from approvals.services.polls import Poll
 from audit.clock import db_now
 from reviews import lifecycle
 from reviews.models import Ticket

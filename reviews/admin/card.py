@@ -10,7 +10,7 @@ from approvals.errors import Refusal
 from approvals.models import Decision, User, Vote
 from approvals.options import EDIT_PROPOSAL, Option
 from approvals.quorum import Tally
-from approvals.services.decisions import Poll
+from approvals.services.polls import Poll
 from reviews import lifecycle
 from reviews.actions import SENTENCES, available_actions
 from reviews.forms.schema_form import SchemaForm, edit_schema

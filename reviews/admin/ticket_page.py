@@ -6,7 +6,7 @@ from typing import Any
 
 from approvals.models import Decision, User
 from approvals.question import Question
-from approvals.services.decisions import Poll, read_poll
+from approvals.services.polls import Poll, read_poll
 from audit.clock import db_now
 from reviews.admin.card import Card, Typed, card_of
 from reviews.admin.queue import chip_of

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from approvals.models import ApprovalPolicy, User, Vote
 from approvals.quorum import Tally
-from approvals.services.decisions import Poll, read_poll
+from approvals.services.polls import Poll, read_poll
 from audit.models import AuditEvent
 from reviews.actions import SENTENCES, available_actions
 from reviews.models import Comment, Ticket

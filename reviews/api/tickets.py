@@ -13,7 +13,7 @@ from approvals.api.schema import IDEMPOTENCY_KEY, describe, page_of, sent
 from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, Refusal, RegionNotYours
 from approvals.models import User
-from approvals.services.decisions import read_poll
+from approvals.services.polls import read_poll
 from audit.clock import db_now
 from reviews.api import shapes
 from reviews.api.answers import Json, links, policy, ticket_row, ticket_whole

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 
 from approvals.answers import check_against, check_plain
@@ -19,11 +18,12 @@ from approvals.question import Question, QuestionInvalid, parse_question, render
 from approvals.services.policies import question_of_policy
 from approvals.tightening import tighten
 from reviews import rules
+from reviews.flags import sentence, switched_off_by
 from reviews.models import Checkpoint, Queue, QueueChoice, Region, Rule
 from reviews.models.checkpoint import Risk
 from reviews.services.requests import TicketRequest
 
-FLAG_OFF = {"name": "switched off", "why": "a feature flag lets everything pass here"}
+SWITCHED_OFF = "switched off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,10 @@ def judge(
     priority = (row.priority if row else "") or request.priority
     risk = (row.risk if row else "") or (Risk.HIGH if checkpoint.critical else checkpoint.risk)
     least = 2 if checkpoint.critical or priority == "critical" else 1
-    if not _flag(checkpoint.slug):
-        return Judged("allow", "flag", policy, FLAG_OFF, risk, priority, least)
+    variable = switched_off_by(checkpoint.slug)
+    if variable:
+        off = {"name": SWITCHED_OFF, "why": sentence(variable)}
+        return Judged("allow", "flag", policy, off, risk, priority, least)
     rule = {
         "name": verdict.rule.name if verdict.rule else "",
         "when": verdict.rule.when if verdict.rule else "",
@@ -210,10 +212,6 @@ def _with_offers(question: Question, offers: list[dict[str, Any]]) -> Question:
         message = "This question needs the options the AI offers: send ai.options."
         raise Invalid(errors=[{"pointer": "/ai/options", "message": message}])
     return parse_question(rendered)
-
-
-def _flag(slug: str) -> bool:
-    return bool(settings.ENABLE_HUMAN_IN_THE_LOOP and settings.HITL_FLAGS.get(slug, True))
 
 
 def _plain(row: Rule) -> rules.Rule:

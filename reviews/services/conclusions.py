@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from approvals.models import Decision
 from approvals.services import decisions
+from approvals.services.polls import asks_after
 from reviews import lifecycle
 from reviews.models import Assignment, Ticket
 
@@ -58,7 +59,7 @@ def finish(turn: "Turn") -> None:
         },
         by_service=decision.by != Decision.By.VOTES,
     )
-    if status == Ticket.Status.REJECTED and decisions.asks_after(decision):
+    if status == Ticket.Status.REJECTED and asks_after(decision):
         turn.story.add(
             "ticket.overridden",
             reason=decision.reason,

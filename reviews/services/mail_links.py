@@ -11,8 +11,8 @@ from approvals.errors import (
     WrongState,
 )
 from approvals.models import DecisionLink, User
-from approvals.services.decisions import read_poll
 from approvals.services.links import use_link
+from approvals.services.polls import read_poll
 from audit.clock import db_now
 from reviews.models import Ticket
 from reviews.models.checkpoint import Risk

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from approvals import permissions
 from approvals.models import Decision, User
-from approvals.services.decisions import Poll, read_poll
+from approvals.services.polls import Poll, read_poll
 from audit.services import Draft
 from reviews.models import Assignment, Delivery, Ticket
 

@@ -8,7 +8,7 @@ from approvals.answers import check_text
 from approvals.errors import AlreadyDecided, MachineCannotVote, TicketChanged, VersionRequired
 from approvals.models import User, Vote
 from approvals.quorum import Tally
-from approvals.services import decisions
+from approvals.services import votes
 from audit.context import origin
 from reviews.models import Ticket
 from reviews.services import conclusions
@@ -39,7 +39,7 @@ def cast_vote(
 ) -> VoteAnswer:
     """Take one person's vote on the version they saw; a completed quorum settles the ticket.
 
-    :raises Refusal: see `approvals.services.decisions.cast_vote`; also VersionRequired,
+    :raises Refusal: see `approvals.services.votes.cast_vote`; also VersionRequired,
         TicketChanged, Busy.
     """
     if voter.is_machine:
@@ -53,7 +53,7 @@ def cast_vote(
             raise TicketChanged(version=ticket.version)
         waiting = ticket.status == Ticket.Status.PENDING
         was_settled = decision.settled_at is not None
-        answer = decisions.cast_vote(
+        answer = votes.cast_vote(
             decision=decision,
             voter=voter,
             choice=choice,
@@ -111,7 +111,7 @@ def withdraw_vote(*, ticket_id: UUID, voter: User) -> Ticket:
         if turn.ticket.status != Ticket.Status.PENDING:
             raise AlreadyDecided("The decision is final; it can only be revoked.")
         was_settled = turn.decision.settled_at is not None
-        vote = decisions.withdraw_vote(
+        vote = votes.withdraw_vote(
             decision=turn.decision, voter=voter, now=turn.now, within=turn.ticket.people_within()
         )
         reopened = was_settled and turn.decision.settled_at is None

@@ -371,6 +371,7 @@ def test_what_an_agent_writes_is_inert_in_every_part_of_a_mail(cast: Cast, evil:
     }
     assert not {name for name in seen.attributes if name.startswith("on")}
     assert seen.addresses == [re.search(r"http://\S+/a/\S+", message.body)[0]]  # type: ignore[index]
+    assert "://" not in message.subject
     for part in (message.subject, message.body, html_of(message)):
         assert not set(part) & set("\u202e\u200b\u2060\u2028\x1b\x07\U000e0041")
     # Nothing an agent says begins a line of its own, or can be taken for our one address.
