@@ -121,19 +121,15 @@ class Ticket(models.Model):
             models.Index(
                 "queue",
                 models.F("rank_young").desc(),
+                "id",
                 name="ticket_rank_young",
                 condition=models.Q(status="pending"),
             ),
             models.Index(
                 "queue",
                 models.F("rank_base").desc(),
+                "id",
                 name="ticket_rank_base",
-                condition=models.Q(status="pending"),
-            ),
-            models.Index(
-                "queue",
-                "created_at",
-                name="ticket_waiting_age",
                 condition=models.Q(status="pending"),
             ),
             models.Index("requester", models.F("id").desc(), name="ticket_by_requester"),
