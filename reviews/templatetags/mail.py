@@ -33,7 +33,7 @@ def plainly(text: object) -> str:
 @register.filter
 def bare(text: object) -> str:
     """Write untrusted text into a subject: on one line and short."""
-    return inert.plain(brief.one_line(text, 120)[0])
+    return inert.plain(brief.unclickable(brief.one_line(text, 120)[0]))
 
 
 @register.simple_tag(takes_context=True)
