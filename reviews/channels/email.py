@@ -138,7 +138,9 @@ class Letter:
         found = fields.fields_of(
             self.content, labels, schema=checkpoint.proposal_schema, amount=ticket.amount
         )
-        lines, more = brief.in_brief(found)
+        changes = brief.changes_in_brief(self._changes(labels))
+        told = {label for label, _, _ in changes}
+        lines, more = brief.in_brief(field for field in found if field.label not in told)
         late = ticket.due_at <= self.now
         return {
             "now": self.now,
@@ -158,7 +160,7 @@ class Letter:
             if ticket.amount is None
             or any(fields.is_amount(value, ticket.amount) for value in self.content.values())
             else fields.money(ticket.amount, fields.currency_of(self.content)),
-            "changes": brief.changes_in_brief(self._changes(labels)),
+            "changes": changes,
             "hidden": any(
                 inert.has_hidden(text)
                 for text in (ticket.title, ticket.summary, fields.pretty(self.content))
