@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +11,7 @@ from approvals.api.views import READ, ApiView
 from approvals.errors import NotVisible
 from reviews.api import shapes
 from reviews.api.requests import PageQuery
+from reviews.flags import switched_off_by
 from reviews.models import Checkpoint
 from reviews.representation import iso
 
@@ -68,7 +68,7 @@ def sees_rules(page: ApiView) -> bool:
 
 def checkpoint(row: Checkpoint, *, rules: bool) -> dict[str, Any]:
     """Return a checkpoint."""
-    on = settings.ENABLE_HUMAN_IN_THE_LOOP and settings.HITL_FLAGS.get(row.slug, True)
+    variable = switched_off_by(row.slug)
     answer = {
         "slug": row.slug,
         "title": row.title,
@@ -79,7 +79,9 @@ def checkpoint(row: Checkpoint, *, rules: bool) -> dict[str, Any]:
         "otherwise": row.otherwise,
         "critical": row.critical,
         "risk": "high" if row.critical else row.risk,
-        "asks": bool(on),
+        "asks": not variable,
+        "enabled": not variable,
+        "switched_off_by": variable or None,
         "policy": row.question.slug,
     }
     if rules:

@@ -331,6 +331,8 @@ class CheckpointAnswer(Serializer[Any]):
     critical = BooleanField()
     risk = CharField()
     asks = BooleanField(help_text="False while a feature flag lets everything pass.")
+    enabled = BooleanField(help_text="The same as `asks`.")
+    switched_off_by = CharField(allow_null=True, help_text="The variable that switched it off.")
     policy = CharField()
     rules = CheckpointRuleAnswer(many=True, required=False)
 

@@ -8,6 +8,7 @@ from simple_history.models import HistoricalRecords
 
 from approvals.models import ApprovalPolicy
 from audit.ids import new_id
+from reviews.flags import why_reserved
 from reviews.rules import RuleInvalid, check_rule
 
 
@@ -84,6 +85,11 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean(self) -> None:
+        why = why_reserved(self.slug)
+        if why:
+            raise ValidationError({"slug": why})
 
 
 class Rule(models.Model):

@@ -1,0 +1,39 @@
+"""The switches of the environment that let everything pass at a checkpoint."""
+
+from django.conf import settings
+
+EVERYWHERE = "ENABLE_HUMAN_IN_THE_LOOP"
+
+
+def switched_off_by(slug: str) -> str:
+    """Return the variable that lets everything pass at this checkpoint, or nothing."""
+    if not settings.ENABLE_HUMAN_IN_THE_LOOP:
+        return EVERYWHERE
+    if settings.HITL_FLAGS.get(_as_flag(slug), True):
+        return ""
+    return f"HITL_{_as_flag(slug).upper().replace('-', '_')}"
+
+
+def sentence(variable: str) -> str:
+    """Return what people are told of a checkpoint that a variable switched off."""
+    return f"Switched off by {variable}: everything passes."
+
+
+def any_off() -> bool:
+    """Tell whether anything is switched off at all; no query is made."""
+    return not settings.ENABLE_HUMAN_IN_THE_LOOP or not all(settings.HITL_FLAGS.values())
+
+
+def why_reserved(slug: str) -> str:
+    """Return why no checkpoint may bear a slug: its variable means something else; or nothing."""
+    name = _as_flag(slug)
+    if name in settings.HITL_RESERVED_SLUGS:
+        variable = f"HITL_{name.upper().replace('-', '_')}"
+        return f"{variable} is a setting of the service, so no checkpoint can be called {slug}."
+    if name.endswith("-file"):
+        return "A variable that ends in _FILE names a file, so no slug can end in -file."
+    return ""
+
+
+def _as_flag(slug: str) -> str:
+    return slug.lower().replace("_", "-")
