@@ -1,6 +1,7 @@
 """Who calls: a bearer key stands for the machine or the person it acts as."""
 
 import re
+from datetime import UTC, datetime
 
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -27,10 +28,10 @@ class AccessKeyAuthentication(BaseAuthentication):
             return None
         token = given.strip().decode("ascii", "replace")
         key = find_key(token) if _TOKEN.fullmatch(token) else None
-        now = db_now()
-        if key is None or not is_good(key, now=now):
+        seen_at = datetime.now(UTC)  # shown to people; whether a key expired the database tells
+        if key is None or not is_good(key, now=db_now() if key.expires_at else seen_at):
             raise AuthenticationFailed("This key is unknown, expired or revoked.")
-        key_use.note(key.pk, now)
+        key_use.note(key.pk, seen_at)
         return key.user, key
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002

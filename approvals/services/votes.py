@@ -35,11 +35,15 @@ _REFUSALS: dict[str, type[Refusal]] = {
 
 @dataclass(frozen=True, slots=True)
 class CastAnswer:
-    """What became of a vote. `replayed` says it had been cast before, and nothing changed."""
+    """What became of a vote. `replayed` says it had been cast before, and nothing changed.
+
+    `poll` is how the question stands with it.
+    """
 
     vote: Vote
     tally: Tally
     replayed: bool
+    poll: Poll
 
 
 def cast_vote(
@@ -74,7 +78,7 @@ def cast_vote(
 
     for vote in poll.votes:
         if vote.voter_id == voter.pk and (vote.choice, vote.outcome_digest) == (choice, outcome):
-            return CastAnswer(vote, poll.tally(), replayed=True)
+            return CastAnswer(vote, poll.tally(), replayed=True, poll=poll)
     if decision.settled_at is not None or decision.closed_at is not None:
         raise AlreadyDecided
     code = poll.refusal_for(voter, choice=choice, outcome=outcome)
@@ -104,7 +108,7 @@ def cast_vote(
     poll = Poll(decision, poll.question, [*poll.votes, vote], poll.holders, poll.within)
     tally = poll.tally()
     if tally.winner is None:
-        return CastAnswer(vote, poll.tally(with_remaining=True), replayed=False)
+        return CastAnswer(vote, poll.tally(with_remaining=True), replayed=False, poll=poll)
     deciding = next(v for v in poll.votes if v.pk == tally.winner.deciding_vote_id)
     settle(
         decision=decision,
@@ -115,7 +119,7 @@ def cast_vote(
         deciding=deciding,
         hold=poll.question.timing.hold,
     )
-    return CastAnswer(vote, tally, replayed=False)
+    return CastAnswer(vote, tally, replayed=False, poll=poll)
 
 
 def _option(question: Question, choice: str) -> Option:

@@ -45,9 +45,16 @@ def ticket_row(ticket: Ticket) -> Json:
     }
 
 
-def ticket_whole(ticket: Ticket, viewer: User, *, expand: Iterable[str] = ()) -> Json:
-    """Return a ticket with where its question stands and what the viewer may do."""
-    poll = read_poll(decision=ticket.decision, also=[viewer.pk], within=ticket.people_within())
+def ticket_whole(
+    ticket: Ticket, viewer: User, *, expand: Iterable[str] = (), poll: Poll | None = None
+) -> Json:
+    """Return a ticket with where its question stands and what the viewer may do.
+
+    `poll` is its poll, where the caller has just read it with the viewer in it.
+    """
+    if poll is None:
+        within = ticket.people_within()
+        poll = read_poll(decision=ticket.decision, also=[viewer.pk], within=within)
     can, why_not = available_actions(poll, ticket, viewer)
     open_now = ticket.status == Ticket.Status.PENDING and ticket.decision.settled_at is None
     answer = {
@@ -111,8 +118,9 @@ def tally(counted: Tally, votes: Sequence[Vote]) -> Json:
 
 def _with_people(votes: Sequence[Vote]) -> Sequence[Vote]:
     """Return the votes with their voters read, in one query for all."""
-    people = User.objects.in_bulk({cast.voter_id for cast in votes}) if votes else {}
-    for cast in votes:
+    unread = [cast for cast in votes if not Vote.voter.is_cached(cast)]
+    people = User.objects.in_bulk({cast.voter_id for cast in unread}) if unread else {}
+    for cast in unread:
         cast.voter = people[cast.voter_id]
     return votes
 

@@ -61,7 +61,10 @@ class VotesPage(TicketPage):
         version = self.seen_version(given)
         answer = cast_vote(ticket_id=ticket.pk, voter=self.user, version=version, **given)
         answer.vote.voter = self.user
-        whole = answers.ticket_whole(answer.ticket, self.user)
+        # What never changes was read when the ticket was found.
+        answer.ticket.checkpoint, answer.ticket.queue = ticket.checkpoint, ticket.queue
+        answer.ticket.region, answer.ticket.decision.policy = ticket.region, ticket.decision.policy
+        whole = answers.ticket_whole(answer.ticket, self.user, poll=answer.poll)
         body = {
             "vote": answers.vote(answer.vote),
             "tally": whole["tally"],

@@ -15,7 +15,9 @@ def find_ticket(identifier: str, *, user: User) -> Ticket:
 
     :raises NotVisible: also for a ticket that exists but is not theirs to see.
     """
-    visible = Ticket.objects.visible_to(user).select_related("decision", "checkpoint", "queue")
+    visible = Ticket.objects.visible_to(user).select_related(
+        "decision__policy", "checkpoint", "queue", "region"
+    )
     match = _REF.fullmatch(identifier)
     if match:
         found = visible.filter(ref=int(match[1])).first()

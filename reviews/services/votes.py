@@ -9,6 +9,7 @@ from approvals.errors import AlreadyDecided, MachineCannotVote, TicketChanged, V
 from approvals.models import User, Vote
 from approvals.quorum import Tally
 from approvals.services import votes
+from approvals.services.polls import Poll
 from audit.context import origin
 from reviews.models import Ticket
 from reviews.services import conclusions
@@ -25,6 +26,7 @@ class VoteAnswer:
     vote: Vote
     tally: Tally
     replayed: bool
+    poll: Poll
 
 
 def cast_vote(
@@ -73,7 +75,7 @@ def cast_vote(
             ),
         )
         if answer.replayed:
-            return VoteAnswer(ticket, answer.vote, answer.tally, replayed=True)
+            return VoteAnswer(ticket, answer.vote, answer.tally, replayed=True, poll=answer.poll)
         if not waiting or was_settled:
             raise AlreadyDecided
         turn.story.add(
@@ -99,7 +101,7 @@ def cast_vote(
                 conclusions.plan(turn)
         elif not answer.tally.can_settle:
             conclusions.escalate_undecidable(turn)
-    return VoteAnswer(ticket, answer.vote, answer.tally, replayed=False)
+    return VoteAnswer(ticket, answer.vote, answer.tally, replayed=False, poll=answer.poll)
 
 
 def withdraw_vote(*, ticket_id: UUID, voter: User) -> Ticket:
