@@ -3,7 +3,7 @@
 from typing import Any
 
 from approvals.models import User
-from approvals.services.decisions import question_of
+from approvals.services.polls import question_of
 from reviews.forms.ui_fields import ui_schema_of
 from reviews.models import Ticket
 from reviews.representation import iso

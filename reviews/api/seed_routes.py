@@ -10,7 +10,7 @@ from approvals.api.fields import StrictSerializer, Text, Thing, Whole
 from approvals.api.schema import IDEMPOTENCY_KEY, IF_MATCH, describe, sent
 from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, ReasonRequired, UserMismatch
-from approvals.services.decisions import question_of
+from approvals.services.polls import question_of
 from reviews.api import shapes
 from reviews.api.answers import Json, ticket_row
 from reviews.api.base import TicketPage
