@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     "ticket.claimed": "took it on",
     "ticket.released": "gave it back to the queue",
     "ticket.skipped": "skipped it",
+    "ticket.link_requested": "asked for a fresh link",
     "ticket.commented": "commented",
     "ticket.vote_cast": "voted {choice}",
     "ticket.vote_withdrawn": "took back the vote {choice}",

@@ -31,6 +31,7 @@ _SAID = {
     "ticket.recorded": "recorded the result",
     "ticket.commented": "remarked",
     "ticket.skipped": "skipped it",
+    "ticket.link_requested": "asked for a fresh link",
 }
 
 
