@@ -15,6 +15,7 @@ from approvals.options import ALLOWING
 from audit.clock import db_now
 from reviews.display import moments
 from reviews.display.fields import currency_of, money
+from reviews.display.switches import switched_off
 from reviews.models import Assignment, Queue, Ticket
 from reviews.querysets import TicketQuerySet
 
@@ -298,6 +299,7 @@ class QueuePage:
             "words": self.words,
             "queue": self.queue,
             "summary": self.summary(),
+            "switched_off": switched_off(),
             "filters": [
                 (title, self.link(show="" if key == "waiting" else key), key == self.show)
                 for key, title in SHOWN.items()

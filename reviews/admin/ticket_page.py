@@ -10,7 +10,9 @@ from approvals.services.polls import Poll, read_poll
 from audit.clock import db_now
 from reviews.admin.card import Card, Typed, card_of
 from reviews.admin.queue import chip_of
-from reviews.display import agent, fields, inert, moments, timeline
+from reviews.display import agent, fields, inert, moments, report, timeline, views
+from reviews.flags import sentence as off_sentence
+from reviews.flags import switched_off_by
 from reviews.models import Ticket
 
 
@@ -45,6 +47,7 @@ class TicketPage:
         sentence = fields.effect(ticket.checkpoint.effect_sentence, self.content, ticket.amount)
         options = {option.key: option.label for option in self.poll.question.options}
         before = self._before()
+        variable = switched_off_by(ticket.checkpoint.slug)
         return {
             "title": f"{ticket.label} {inert.plain(ticket.title)}",
             "now": self.now,
@@ -56,12 +59,8 @@ class TicketPage:
             "chip": chip_of(ticket, now=self.now),
             "sentence": sentence,
             "consequence": consequence(self.poll.question),
-            "fields": fields.fields_of(
-                self.content,
-                self.labels,
-                schema=ticket.checkpoint.proposal_schema,
-                amount=ticket.amount,
-            ),
+            "fields": self.laid_out(),
+            "switched_off": off_sentence(variable) if variable else "",
             "changes": []
             if before is None
             else fields.changes_between(before, self.content, self.labels),
@@ -86,6 +85,21 @@ class TicketPage:
             ),
             "next": next_ticket(self.user, besides=ticket, now=self.now),
         }  # fmt: skip
+
+    def laid_out(self) -> list[fields.Field]:
+        """Return the proposal as its checkpoint lays it out."""
+        checkpoint = self.ticket.checkpoint
+        found = fields.fields_of(
+            self.content, self.labels, schema=checkpoint.proposal_schema, amount=self.ticket.amount
+        )
+        return views.parts_of(found, self.content, checkpoint.view)
+
+    def comparison_report(self) -> str | None:
+        """Return the comparison as a file's text, or None where nothing is compared."""
+        compared = views.comparison_of(self.content, self.ticket.checkpoint.view)
+        if compared is None:
+            return None
+        return report.report_of(self.ticket, self.content, compared, now=self.now)
 
     def _before(self) -> dict[str, Any] | None:
         if self.ticket.round < 2:

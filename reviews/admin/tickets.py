@@ -9,7 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from approvals.answers import check_plain
 from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, VersionRequired
@@ -52,7 +52,12 @@ class TicketAdmin(ReadOnlyAdmin):
         start = path(
             "next/", self.admin_site.admin_view(self.start_reviewing), name="reviews_ticket_next"
         )
-        return [start, *super().get_urls()]
+        report = path(
+            "<str:object_id>/report",
+            self.admin_site.admin_view(self.report),
+            name="reviews_ticket_report",
+        )
+        return [start, report, *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -98,6 +103,26 @@ class TicketAdmin(ReadOnlyAdmin):
             if request.method == "POST":
                 return self._act(request, ticket, user)
             return desk_page(request, "ticket.html", TicketPage(ticket, user).context())
+
+    @method_decorator(require_safe)
+    def report(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send the comparison a ticket is about as a file; 404 where it compares nothing."""
+        user = person_of(request)
+        ticket = seen(object_id, user)
+        with in_zone_of(user):
+            text = TicketPage(ticket, user).comparison_report()
+        if text is None:
+            raise Http404("This ticket compares nothing.")
+        return HttpResponse(
+            text,
+            content_type="text/markdown; charset=utf-8",
+            headers={
+                "Content-Disposition": f'attachment; filename="{ticket.label}-comparison.md"',
+                "Cache-Control": "no-store",
+                # Should a browser show it all the same, nothing in it runs or loads.
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+            },
+        )
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -248,18 +248,33 @@ def _text(value: Any) -> str:
 
 
 def _pieces(before: str, after: str) -> tuple[tuple[str, str], ...]:
-    """Return (same, del, ins) pieces by words; short or huge texts are shown whole, twice."""
-    if min(len(before), len(after)) < 40 or max(len(before), len(after)) > _COMPARED:
+    """Return (same, del, ins) pieces by words; short texts are shown whole, twice."""
+    if min(len(before), len(after)) < 40:
+        return (("del", before), ("ins", after))
+    return worded(before, after)
+
+
+def worded(before: str, after: str) -> tuple[tuple[str, str], ...]:
+    """Return what two texts share and what differs, by words; huge ones are shown whole, twice."""
+    if max(len(before), len(after)) > _COMPARED:
         return (("del", before), ("ins", after))
     old, new = re.findall(r"\s+|[^\s]+", before), re.findall(r"\s+|[^\s]+", after)
     pieces: list[tuple[str, str]] = []
-    matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal":
-            pieces.append(("same", "".join(old[i1:i2])))
-            continue
-        if i2 > i1:
-            pieces.append(("del", "".join(old[i1:i2])))
-        if j2 > j1:
-            pieces.append(("ins", "".join(new[j1:j2])))
+    gone, come = "", ""
+
+    def write() -> None:
+        pieces.extend(piece for piece in (("del", gone), ("ins", come)) if piece[1])
+
+    opcodes = difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes()
+    for place, (tag, i1, i2, j1, j2) in enumerate(opcodes):
+        text = "".join(old[i1:i2])
+        # A space that happens to stand on both sides does not cut a changed passage into words.
+        between = gone and come and text.isspace() and place + 1 < len(opcodes)
+        if tag == "equal" and not between:
+            write()
+            gone = come = ""
+            pieces.append(("same", text))
+        else:
+            gone, come = gone + text, come + "".join(new[j1:j2])
+    write()
     return tuple(pieces)

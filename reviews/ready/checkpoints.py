@@ -30,8 +30,14 @@ def _schema(required: list[str], **properties: Json) -> Json:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _shown(**labels: str) -> Json:
-    return {"fields": [{"name": name, "label": label} for name, label in labels.items()]}
+def _shown(**labels: str | Json) -> Json:
+    """Return a view: the fields in their order, each with its label or with more than that."""
+    return {
+        "fields": [
+            {"name": name, **({"label": shown} if isinstance(shown, str) else shown)}
+            for name, shown in labels.items()
+        ]
+    }
 
 
 def _rule(name: str, when: str, **more: Any) -> Json:
@@ -142,8 +148,8 @@ EMAIL_CAMPAIGN: Json = {
         send_time_estimate="Estimated send time",
         new_template="New template",
         high_value_segment="High-value segment",
-        compliance_checklist="Compliance checklist",
-        sample_emails="Sample e-mails",
+        compliance_checklist={"label": "Compliance checklist", "kind": "checklist"},
+        sample_emails={"label": "Sample e-mails", "kind": "samples"},
     ),
     "rules": [
         _rule("More than 100 recipients", "recipient_count > 100"),
@@ -189,7 +195,7 @@ COST_THRESHOLD: Json = {
         operation_cost="Cost of this operation",
         projected_month="Projected for the month",
         monthly_budget="Monthly budget",
-        breakdown="By service",
+        breakdown={"label": "By service", "kind": "breakdown"},
     ),
     "rules": [
         _rule("Above 80 % of the daily budget", "daily_spend > daily_budget * 0.8"),
@@ -253,12 +259,19 @@ AI_UPGRADE: Json = {
     "view": _shown(
         current_model="Current model",
         new_model="New model",
-        current_output="Current output",
-        new_output="New output",
         cost_difference="Cost difference",
-        quality_metrics="Quality per model",
         experimental="Experimental feature",
         baseline_distance="Distance from baseline",
+        current_output="Current output",
+        new_output={
+            "label": "New output",
+            "heading": "Current and new output",
+            "kind": "compare",
+            "before": "current_output",
+            "names": ["current_model", "new_model"],
+            "metrics": "quality_metrics",
+        },
+        quality_metrics="Quality per model",
     ),
     "rules": [
         _rule("Another model", "current_model != new_model"),

@@ -11,8 +11,8 @@ from audit.clock import shifted
 from audit.models import AuditEvent
 from reviews.channels import stream as channel
 from reviews.models import Delivery
-from reviews.services.sweeps import sweep_deadlines
 from reviews.services.deliveries import dispatch_due
+from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import revoke_ticket
 from tests.builders import make_checkpoint, make_policy
 from tests.servers import free_port
