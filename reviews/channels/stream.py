@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -28,7 +29,7 @@ def prepare_stream(delivery: Delivery, now: datetime) -> Send:  # noqa: ARG001
     url = settings.REDIS_URL
     if not url:
         raise Unbuildable("REDIS_URL is not set any more, so there is no stream.")
-    fields: dict[str, str | bytes] = {
+    fields: dict[Any, Any] = {
         "id": str(delivery.body["event"]["subject"]),
         "decision": str(delivery.body["decision"]),
         "event": canonical_bytes(delivery.body["event"]),
