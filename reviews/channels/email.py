@@ -26,8 +26,8 @@ from django.utils import timezone
 
 from approvals.errors import AlreadyDecided
 from approvals.models import Decision, User
-from approvals.services.decisions import Poll, read_poll
 from approvals.services.links import issue_link
+from approvals.services.polls import Poll, read_poll
 from reviews.actions import SENTENCES
 from reviews.channels.outcome import Outcome, Send
 from reviews.display import brief, fields, inert, moments
