@@ -32,6 +32,8 @@ LIKELY = st.sampled_from(
         {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
         {"type": "input", "fields": [{"name": "a", "type": "number", "min": 0}]},
         {"options": [{"key": "a"}, {"key": "b", "confidence": 0.5}]},
+        {"voting_options": ["a", "Approve"], "stakeholders": ["ann", "9" * 20]},
+        {"voting_options": ["a", "a"], "approvers": ["ann"], "decision_type": "majority"},
         {"a": 1},
         {},
         [],
@@ -59,6 +61,29 @@ BODIES = {
     | st.fixed_dictionaries({"consumption_id": VALUES, "result": VALUES}),
     "/api/v1/tickets/{id}/comments": st.fixed_dictionaries({"text": VALUES}),
     "/api/v1/tickets/{id}/cancel": st.fixed_dictionaries({}, optional={"reason": VALUES}),
+    "/hitl/respond": st.fixed_dictionaries(
+        {
+            "interaction_id": st.just("fuzzed") | VALUES,
+            "user_input": VALUES
+            | st.fixed_dictionaries(
+                {},
+                optional={
+                    "decision": VALUES | st.sampled_from(["reject", "request_changes", "modify"]),
+                    "feedback": VALUES,
+                    "amendments": VALUES | LIKELY | st.just('{"total": 1e999}'),
+                    "continue_refining": VALUES,
+                },
+            ),
+        },
+        optional={"user_id": VALUES, "version": VALUES},
+    ),
+    "/hms-api/v1/hitl/override": st.fixed_dictionaries(
+        {
+            "id": st.just("fuzzed") | VALUES,
+            "decision": st.sampled_from(["approve", "veto", "adjust"]) | VALUES,
+        },
+        optional={"comments": VALUES, "adjustments": VALUES | LIKELY, "version": VALUES},
+    ),
 }
 QUERIES = st.dictionaries(
     st.sampled_from(
@@ -88,8 +113,8 @@ gently = settings(
 
 @pytest.mark.parametrize("address", BODIES)
 def test_no_body_is_our_failure(cast, address):
-    ticket = cast.open()
-    person = address.endswith(("votes", "comments"))
+    ticket = cast.open(reference="fuzzed")
+    person = address.endswith(("votes", "comments", "respond", "override"))
     client = cast.as_person(cast.ann) if person else cast.as_key()
     client.raise_request_exception = False
     here = address.format(id=ticket.pk)
