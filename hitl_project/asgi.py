@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import django
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_project.settings")
 
@@ -28,7 +28,8 @@ def build() -> Any:
     """Return the application."""
     from django.conf import settings
 
-    http = get_asgi_application()  # sets Django up, so the routes are imported after it
+    django.setup(set_prefix=False)  # before the routes and their models are imported
+    from hitl_project.handlers import HttpHandler
     from hitl_project.urls import websocket_urlpatterns
 
     async def lifespan(
@@ -49,7 +50,7 @@ def build() -> Any:
         await send({"type": "lifespan.shutdown.complete"})
 
     websocket = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
-    return ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": lifespan})
+    return ProtocolTypeRouter({"http": HttpHandler(), "websocket": websocket, "lifespan": lifespan})
 
 
 try:

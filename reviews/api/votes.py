@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from approvals.api.paging import CursorPage
 from approvals.api.schema import IF_MATCH, PAGE, describe, page_of, sent
 from approvals.api.views import READ, VOTE, ApiView
-from approvals.errors import NotVisible
+from approvals.errors import NotVisible, Refusal
 from reviews.api import answers, shapes
 from reviews.api.base import TicketPage, with_version
 from reviews.api.requests import (
@@ -21,6 +21,7 @@ from reviews.models import Assignment, Comment, Queue, Ticket
 from reviews.representation import iso
 from reviews.services.assignments import claim_next, claim_ticket, release_ticket
 from reviews.services.comments import add_comment
+from reviews.services.lookup import as_uuid, read_surroundings
 from reviews.services.votes import cast_vote, withdraw_vote
 
 
@@ -57,13 +58,18 @@ class VotesPage(TicketPage):
     def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Take the caller's vote."""
         given = self.given(VoteCreateRequest)
-        ticket = self.found(identifier)
         version = self.seen_version(given)
-        answer = cast_vote(ticket_id=ticket.pk, voter=self.user, version=version, **given)
+        ticket_id = as_uuid(identifier) or self.found(identifier).pk
+        try:
+            answer = cast_vote(ticket_id=ticket_id, voter=self.user, version=version, **given)
+        except Refusal:
+            # Whose vote counts may see the ticket. Whose does not is told why only if they may.
+            self.found(identifier)
+            raise
+        if answer.replayed:
+            self.found(identifier)
         answer.vote.voter = self.user
-        # What never changes was read when the ticket was found.
-        answer.ticket.checkpoint, answer.ticket.queue = ticket.checkpoint, ticket.queue
-        answer.ticket.region, answer.ticket.decision.policy = ticket.region, ticket.decision.policy
+        read_surroundings(answer.ticket)
         whole = answers.ticket_whole(answer.ticket, self.user, poll=answer.poll)
         body = {
             "vote": answers.vote(answer.vote),

@@ -4,10 +4,31 @@ import re
 from uuid import UUID
 
 from approvals.errors import NotVisible
-from approvals.models import User
-from reviews.models import Ticket
+from approvals.models import ApprovalPolicy, User
+from audit.prepared import PreparedRead
+from reviews.models import Checkpoint, Queue, Ticket
 
 _REF = re.compile(r"[Tt]-(\d{1,18})")
+
+
+_checkpoint = PreparedRead(lambda key: Checkpoint.objects.filter(pk=key))
+_queue = PreparedRead(lambda key: Queue.objects.filter(pk=key))
+_policy = PreparedRead(lambda key: ApprovalPolicy.objects.filter(pk=key))
+
+
+def as_uuid(identifier: str) -> UUID | None:
+    """Return the id a caller named, or None where it is a ref or a reference."""
+    try:
+        return UUID(identifier)
+    except ValueError:
+        return None
+
+
+def read_surroundings(ticket: Ticket) -> None:
+    """Read what a ticket's answer tells beside the ticket itself."""
+    (ticket.checkpoint,) = _checkpoint(ticket.checkpoint_id)
+    (ticket.queue,) = _queue(ticket.queue_id)
+    (ticket.decision.policy,) = _policy(ticket.decision.policy_id)
 
 
 def find_ticket(identifier: str, *, user: User) -> Ticket:
@@ -23,10 +44,8 @@ def find_ticket(identifier: str, *, user: User) -> Ticket:
         found = visible.filter(ref=int(match[1])).first()
         if found:
             return found
-    try:
-        found = visible.filter(pk=UUID(identifier)).first()
-    except ValueError:
-        found = None
+    ticket_id = as_uuid(identifier)
+    found = visible.filter(pk=ticket_id).first() if ticket_id else None
     if found is None and "\x00" not in identifier:
         # A reference is unique per key; somebody who sees several takes the latest.
         found = visible.filter(reference=identifier).order_by("-id").first() if identifier else None
