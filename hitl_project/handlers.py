@@ -7,11 +7,15 @@ wait (`Prefer: wait`) is answered on the event loop, where thousands can wait.
 """
 
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.cache import caches
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
+from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -20,23 +24,39 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class OneThreadHandler(ASGIHandler):
-    """Answer a request in one thread."""
+    """Answer a request in one of a few threads, each with a database connection while it works.
 
-    def __init__(self) -> None:
+    There are fewer threads than pooled connections, so a crowd waits in line and nobody is
+    turned away for want of a connection.
+    """
+
+    def __init__(self, *, threads: int) -> None:
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._in_thread = sync_to_async(self._answer, thread_sensitive=False, executor=pool)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         """Return what the blocking middleware and view answer."""
-        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        return await self._in_thread(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        # Django's own signal does this in another thread, which holds no connection of ours.
+        close_old_connections()
+        try:
+            return self.get_response(request)
+        finally:
+            close_old_connections()
 
 
 class HttpHandler:
     """Choose for each request how it is answered."""
 
     def __init__(self) -> None:
-        self.answering = OneThreadHandler()
+        self.answering = OneThreadHandler(threads=settings.WEB_THREADS)
         self.waiting = ASGIHandler()
+        # Made here once, every request inherits it; else each would connect to Redis anew.
+        _ = caches["default"]
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""

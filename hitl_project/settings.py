@@ -124,14 +124,18 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         # In memory there is no write-ahead log, and threads could not meet on one database.
         "TEST": {"NAME": str(HITL_DATA_DIR / "test.sqlite3")},
     }
+    WEB_THREADS = 16
 else:
     _prepare = env.flag("DATABASE_PREPARE", True)
     _pool_least = env.number("DATABASE_POOL_MIN", 1, least=0, most=200)
+    _pool_most = env.number("DATABASE_POOL_MAX", 10, least=max(_pool_least, 3), most=500)
+    # Two connections stay for whoever waits on the event loop.
+    WEB_THREADS = _pool_most - 2
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {
             "min_size": _pool_least,
-            "max_size": env.number("DATABASE_POOL_MAX", 10, least=max(_pool_least, 1), most=500),
+            "max_size": _pool_most,
             "timeout": 5,
         },
         # A statement's plan is kept once it was used five times, which halves what the server does

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from dataclasses import dataclass
 
 from celery import current_app
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 CAPACITY = 1000
 # By name: the tasks import the services, and the services nudge.
 DISPATCH = "reviews.tasks.dispatch_deliveries"
+BREATHER = 0.1  # seconds between two calls of the dispatcher
 PATIENCE = 0.25  # seconds a message may take; then it is dropped like any other lost nudge
 
 
@@ -64,19 +66,50 @@ def _ensure_thread() -> None:
 def _publish_forever() -> None:
     # One loop for good: a fresh one per nudge costs a millisecond, and a new connection to Redis.
     loop = asyncio.new_event_loop()
+    dispatch = _Dispatch()
     while True:
-        nudge = _waiting.get()
         try:
-            _publish(nudge, loop)
-        except Exception as problem:  # whatever is down, the sweep is the guarantee
-            log.debug("nudge not published: %s", problem)
+            nudge = _waiting.get(timeout=dispatch.patience())
+        except queue.Empty:
+            dispatch.now()
+            continue
+        _announce(nudge, loop)
+        if nudge.deliveries:
+            dispatch.soon()
 
 
-def _publish(nudge: Nudge, loop: asyncio.AbstractEventLoop) -> None:
+def _announce(nudge: Nudge, loop: asyncio.AbstractEventLoop) -> None:
     layer = get_channel_layer()
-    if layer is not None:
-        message = {"type": "ticket.changed", "id": nudge.ticket_id}
+    if layer is None:
+        return
+    message = {"type": "ticket.changed", "id": nudge.ticket_id}
+    try:
         sending = layer.group_send(channel_name(nudge.ticket_id), message)
         loop.run_until_complete(asyncio.wait_for(sending, PATIENCE))
-    if nudge.deliveries:
-        current_app.send_task(DISPATCH, retry=False, expires=5)
+    except Exception as problem:  # whatever is down, waiting callers look again by themselves
+        log.debug("change not announced: %s", problem)
+
+
+class _Dispatch:
+    """Wake the dispatcher: at once, but at most ten times a second; one run takes all that wait."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._owed = False
+
+    def soon(self) -> None:
+        self._owed = True
+        if time.monotonic() >= self._next:
+            self.now()
+
+    def now(self) -> None:
+        self._owed = False
+        self._next = time.monotonic() + BREATHER
+        try:
+            current_app.send_task(DISPATCH, retry=False, expires=5)
+        except Exception as problem:  # whatever is down, the sweep is the guarantee
+            log.debug("dispatcher not nudged: %s", problem)
+
+    def patience(self) -> float | None:
+        """Return the seconds until an owed call is due, or None where none is."""
+        return max(0.0, self._next - time.monotonic()) if self._owed else None
