@@ -11,9 +11,11 @@ from approvals.errors import (
 from approvals.models import Decision, Receipt, User
 from approvals.services.polls import Poll
 from audit.clock import db_now
+from audit.prepared import PreparedRead
 from reviews import lifecycle
 from reviews.models import Ticket
 
+_receipt_of = PreparedRead(lambda key: Receipt.objects.filter(decision_id=key))
 _WAITING = {Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES}
 # Why somebody may not vote → the sentence a person reads.
 SENTENCES: dict[str, str] = {
@@ -47,7 +49,7 @@ def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str]
     if ticket.requester_id == user.pk and ticket.status in _WAITING:
         can += ["resubmit", "cancel"]
     if ticket.status in lifecycle.REVOCABLE:
-        consumed = Receipt.objects.filter(decision=poll.decision).exists()
+        consumed = bool(_receipt_of(poll.decision.pk))
         if _is_consumable(poll.decision, ticket, user) and not consumed:
             can.append("consume")
         if not consumed and _may_revoke(poll, user):

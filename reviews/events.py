@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 
 from approvals.models import User
+from audit.prepared import PreparedRead
 from audit.services import THE_SERVICE, Actor, Draft, record
 from reviews import nudges
 from reviews.models import Delivery, Ticket, WebhookEndpoint
@@ -70,7 +72,7 @@ class Story:
         if not self.drafts:
             return
         record(ticket.stream, self.drafts)
-        endpoints = _listeners(ticket)
+        endpoints = _listeners_at(ticket.checkpoint_id)
         rows = [row for draft in self.drafts for row in _deliveries(ticket, draft, endpoints)]
         Delivery.objects.bulk_create(rows)
         nudges.after_commit(ticket_id=str(ticket.pk), deliveries=bool(rows))
@@ -123,6 +125,8 @@ def _row(
     )
 
 
-def _listeners(ticket: Ticket) -> list[WebhookEndpoint]:
-    standing = WebhookEndpoint.objects.filter(disabled_at__isnull=True)
-    return [each for each in standing if each.checkpoint_id in (None, ticket.checkpoint_id)]
+_listeners_at = PreparedRead(
+    lambda key: WebhookEndpoint.objects.filter(
+        Q(checkpoint__isnull=True) | Q(checkpoint=key), disabled_at__isnull=True
+    )
+)
