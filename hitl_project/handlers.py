@@ -36,6 +36,10 @@ class OneThreadHandler(ASGIHandler):
         pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._in_thread = sync_to_async(self._answer, thread_sensitive=False, executor=pool)
 
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request; Django would make a thread of its own for each."""
+        await self.handle(scope, receive, send)
+
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         """Return what the blocking middleware and view answer."""
         return await self._in_thread(request)

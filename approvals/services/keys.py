@@ -99,9 +99,7 @@ def find_key(token: str) -> AccessKey | None:
     parts = body.split("_", 2)
     if len(parts) != 3 or parts[0] != "hitl" or _checksum(body) != checksum:
         return None
-    key = (
-        AccessKey.objects.select_related("user", "owner", "made_by").filter(prefix=parts[1]).first()
-    )
+    key = AccessKey.objects.select_related("user", "owner").filter(prefix=parts[1]).first()
     if key is None or not hmac.compare_digest(key.hash, _hashed(token)):
         return None
     return key

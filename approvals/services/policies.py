@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -12,6 +14,12 @@ from approvals.errors import Invalid
 from approvals.models import ApprovalPolicy, PolicyStage, User
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
 from audit.services import Actor, Draft, record
+
+
+@lru_cache(maxsize=512)
+def published(policy_id: UUID) -> ApprovalPolicy:
+    """Return a policy version; it never changes, so it is read once."""
+    return ApprovalPolicy.objects.get(pk=policy_id)
 
 
 def rendered(policy: ApprovalPolicy, stages: Sequence[PolicyStage] | None = None) -> dict[str, Any]:

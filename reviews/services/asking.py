@@ -250,7 +250,9 @@ def own_work_of(
     why: dict[str, str] = {user.identity: Exclusion.Why.EDITOR for user in editors}
     why |= {person.identity: Exclusion.Why.ON_BEHALF_OF for person in named}
     if key is not None:
-        keepers = [key.owner, *([key.made_by] if key.made_by else [])]
+        keepers = [key.owner]
+        if key.made_by_id != key.owner_id and key.made_by is not None:
+            keepers.append(key.made_by)
         why |= {person.identity: Exclusion.Why.KEY_OWNER for person in keepers}
     if not requester.is_machine:
         why[requester.identity] = Exclusion.Why.REQUESTER

@@ -4,7 +4,8 @@ import re
 from uuid import UUID
 
 from approvals.errors import NotVisible
-from approvals.models import ApprovalPolicy, User
+from approvals.models import User
+from approvals.services.policies import published
 from audit.prepared import PreparedRead
 from reviews.models import Checkpoint, Queue, Ticket
 
@@ -13,7 +14,6 @@ _REF = re.compile(r"[Tt]-(\d{1,18})")
 
 _checkpoint = PreparedRead(lambda key: Checkpoint.objects.filter(pk=key))
 _queue = PreparedRead(lambda key: Queue.objects.filter(pk=key))
-_policy = PreparedRead(lambda key: ApprovalPolicy.objects.filter(pk=key))
 
 
 def as_uuid(identifier: str) -> UUID | None:
@@ -28,7 +28,7 @@ def read_surroundings(ticket: Ticket) -> None:
     """Read what a ticket's answer tells beside the ticket itself."""
     (ticket.checkpoint,) = _checkpoint(ticket.checkpoint_id)
     (ticket.queue,) = _queue(ticket.queue_id)
-    (ticket.decision.policy,) = _policy(ticket.decision.policy_id)
+    ticket.decision.policy = published(ticket.decision.policy_id)
 
 
 def find_ticket(identifier: str, *, user: User) -> Ticket:
