@@ -66,8 +66,10 @@ def _sqlite(trigger: Trigger) -> list[str]:
         return []  # SQLite has no TRUNCATE; its DELETE trigger stands in.
     when = f"WHEN {trigger.refuse_when}" if trigger.refuse_when else ""
     return [
-        (f"CREATE TRIGGER {trigger.installed_name} BEFORE {trigger.event} ON {trigger.table} "
-        f"FOR EACH ROW {when} BEGIN SELECT RAISE(ABORT, '{trigger.sentence}'); END")
+        (
+            f"CREATE TRIGGER {trigger.installed_name} BEFORE {trigger.event} ON {trigger.table} "
+            f"FOR EACH ROW {when} BEGIN SELECT RAISE(ABORT, '{trigger.sentence}'); END"
+        )
     ]
 
 
@@ -79,10 +81,14 @@ def _postgresql(trigger: Trigger) -> list[str]:
     row = "OLD" if trigger.event in {"DELETE", "TRUNCATE"} else "NEW"
     each = "STATEMENT" if trigger.event == "TRUNCATE" else "ROW"
     return [
-        (f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$body$ BEGIN {body} RETURN {row}; END $body$"),
-        (f"CREATE TRIGGER {name} BEFORE {trigger.event} ON {trigger.table} "
-        f"FOR EACH {each} EXECUTE FUNCTION {name}()"),
+        (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$body$ BEGIN {body} RETURN {row}; END $body$"
+        ),
+        (
+            f"CREATE TRIGGER {name} BEFORE {trigger.event} ON {trigger.table} "
+            f"FOR EACH {each} EXECUTE FUNCTION {name}()"
+        ),
     ]
 
 
