@@ -32,8 +32,8 @@ test: test-pure test-sqlite test-postgresql ## Run every test, on SQLite and on 
 PYTEST := $(DEV)/bin/python -m pytest -q
 test-pure: dev-env
 	@echo "== rules, without a database"
-	@TEST_DATABASE=none $(PYTEST) -m pure tests
-	@cd sdk && ../$(DEV)/bin/python -m pytest -q
+	@TEST_DATABASE=none $(PYTEST) -n 2 -m pure tests
+	@cd sdk && ../$(DEV)/bin/python -m pytest -q -n 2
 
 test-sqlite: dev-env
 	@echo "== on SQLite"
