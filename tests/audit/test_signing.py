@@ -57,7 +57,10 @@ def test_a_key_survives_the_journey_through_pem():
     assert set(KEY.public_jwk()) == {"kty", "crv", "x", "kid", "use", "alg"}
 
 
-@pytest.mark.parametrize("pem", [b"", b"nonsense", KEY.to_pem()[:60], KEY.to_pem()[10:]])
+BROKEN = [b"", b"nonsense", KEY.to_pem()[:60], KEY.to_pem()[10:]]
+
+
+@pytest.mark.parametrize("pem", BROKEN, ids=["empty", "nonsense", "cut off", "beheaded"])
 def test_a_broken_pem_is_refused_without_quoting_it(pem):
     with pytest.raises(ValueError, match="PEM") as caught:
         SigningKey.from_pem(pem)
