@@ -60,8 +60,11 @@ prove: dev-env ## Prove what is promised under faults and races (GROUP=D, ROW=D1
 fmt: dev-env ## Format the code and fix what can be fixed by itself
 	@$(DEV)/bin/ruff check --fix-only -q . ; $(DEV)/bin/ruff format .
 
-docs: dev-env ## Write the generated pages of the reference anew
-	@$(DEV)/bin/python manage.py write_docs
+docs: dev-env ## Write the generated pages and pictures of the documentation anew
+	@$(DEV)/bin/python -c "from reviews.lifecycle import markdown_table; \
+	 print('# The life of a ticket\n\nWhich status may follow which; the database refuses the rest.\n'); \
+	 print(markdown_table(), end='')" > docs/reference/lifecycle.md
+	@CHROMIUM="$$(scripts/chromium)" $(DEV)/bin/python docs/make_pictures.py
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header

@@ -39,7 +39,7 @@ def _post(url: str, path: str, body: object, *, token: str = "", **headers: str)
         client.close()
     code = answer.get("code", "") if isinstance(answer, dict) else ""
     # Where there is nothing, the answer names no refusal of ours.
-    if path.startswith("/hitl/") and (status in (404, 405) or not code):
+    if path.startswith("/hitl/") and status in (404, 405):
         return NOT_THERE
     return f"{status} {code}".strip()
 
