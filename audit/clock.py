@@ -23,6 +23,11 @@ def db_now() -> datetime:
     return instant.astimezone(UTC) + _offset
 
 
+def shown_now() -> datetime:
+    """Return the present instant by this machine's clock, for what is only shown to somebody."""
+    return datetime.now(UTC) + _offset
+
+
 @contextmanager
 def shifted(by: timedelta) -> Iterator[None]:
     """Move this process's view of the clock for the length of a test."""

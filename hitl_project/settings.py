@@ -124,13 +124,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         # In memory there is no write-ahead log, and threads could not meet on one database.
         "TEST": {"NAME": str(HITL_DATA_DIR / "test.sqlite3")},
     }
-    WEB_THREADS = 16
+    # One of them writes at a time; the rest wait in line here, where nobody overtakes.
+    WEB_THREADS = 3
 else:
     _prepare = env.flag("DATABASE_PREPARE", True)
     _pool_least = env.number("DATABASE_POOL_MIN", 1, least=0, most=200)
     _pool_most = env.number("DATABASE_POOL_MAX", 10, least=max(_pool_least, 3), most=500)
-    # Two connections stay for whoever waits on the event loop.
-    WEB_THREADS = _pool_most - 2
+    # More would only take the interpreter from each other. At least two connections stay for
+    # whoever waits on the event loop.
+    WEB_THREADS = min(env.number("WEB_THREADS", 3, least=1, most=100), _pool_most - 2)
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
         "pool": {

@@ -10,7 +10,7 @@ from approvals.errors import (
 )
 from approvals.models import Decision, Receipt, User
 from approvals.services.polls import Poll
-from audit.clock import db_now
+from audit.clock import shown_now
 from audit.prepared import PreparedRead
 from reviews import lifecycle
 from reviews.models import Ticket
@@ -77,7 +77,8 @@ def _is_consumable(decision: Decision, ticket: Ticket, user: User) -> bool:
 
 def _may_revoke(poll: Poll, user: User) -> bool:
     until = poll.decision.revocable_until
-    if user.is_machine or until is None or db_now() > until:
+    # What is shown may go by this machine's clock; the service asks the database's again.
+    if user.is_machine or until is None or shown_now() > until:
         return False
     voted = any(vote.voter_id == user.pk for vote in poll.votes)
     return voted or permissions.may_override(user=user, policy=poll.decision.policy)

@@ -20,6 +20,8 @@ from approvals.models import AccessKey
 log = logging.getLogger(__name__)
 
 WINDOW = 60
+# So many calls are counted here before the other processes hear of them.
+EVERY = 10
 # After a failure of the cache this many seconds pass without asking it.
 _REST = 5.0
 
@@ -76,30 +78,45 @@ def _limit(policy: str) -> int:
 
 
 _here: dict[str, int] = {}
+_unshared: dict[str, int] = {}
 _lock = threading.Lock()
 _away_until = 0.0
 
 
 def count(name: str) -> int:
-    """Return how often this name was counted in its window, this time included."""
+    """Return how often this name was counted in its window, this time included.
+
+    Calls are counted here and told to the others every few calls, so that a call rarely waits
+    for the cache; a limit may therefore be overrun by that many calls per process.
+    """
     global _away_until
-    if time.monotonic() >= _away_until:
-        try:
-            return _shared(name)
-        except Exception as problem:  # the cache's client has many kinds; calls go on without it
-            _away_until = time.monotonic() + _REST
-            log.warning("rate limits are counted per process: %s", type(problem).__name__)
-    window = name.rpartition(":")[2]
     with _lock:
-        for old in [other for other in _here if other.rpartition(":")[2] != window]:
-            del _here[old]
-        _here[name] = _here.get(name, 0) + 1
+        _forget_other_windows(name)
+        _here[name] = known = _here.get(name, 0) + 1
+        _unshared[name] = unshared = _unshared.get(name, 0) + 1
+        if (unshared < EVERY and known > 1) or time.monotonic() < _away_until:
+            return known
+        _unshared[name] = 0
+    try:
+        known = _shared(name, unshared)
+    except Exception as problem:  # the cache's client has many kinds; calls go on without it
+        _away_until = time.monotonic() + _REST
+        log.warning("rate limits are counted per process: %s", type(problem).__name__)
+    with _lock:
+        _here[name] = max(_here.get(name, 0), known)
         return _here[name]
 
 
-def _shared(name: str) -> int:
+def _forget_other_windows(name: str) -> None:
+    window = name.rpartition(":")[2]
+    for old in [other for other in _here if other.rpartition(":")[2] != window]:
+        del _here[old]
+        _unshared.pop(old, None)
+
+
+def _shared(name: str, more: int) -> int:
     try:
-        return int(cache.incr(name))
+        return int(cache.incr(name, more))
     except ValueError:  # the first in its window
         cache.add(name, 0, timeout=2 * WINDOW)
-        return int(cache.incr(name))
+        return int(cache.incr(name, more))
