@@ -1,8 +1,8 @@
 """What every test may ask for."""
 
 import os
-import sys
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
