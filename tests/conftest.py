@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +94,11 @@ def _fresh_counters(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db"):
         from django.core.cache import cache
 
+        from approvals.api import throttles
+
         cache.clear()
+        throttles._here.clear()
+        throttles._unshared.clear()
 
 
 @pytest.fixture
@@ -113,12 +116,3 @@ def story(cast: "Cast") -> Iterator["Cast"]:
 
     yield cast
     everything_told_is_true()
-
-
-@pytest.fixture(autouse=True)
-def _nobody_has_called_yet() -> None:
-    """Forget the calls earlier tests made in this process; they would count against a limit."""
-    throttles = sys.modules.get("approvals.api.throttles")
-    if throttles is not None:
-        throttles._here.clear()
-        throttles._unshared.clear()
