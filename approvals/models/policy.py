@@ -14,6 +14,10 @@ def one() -> int:
     return 1
 
 
+def no_safeguards() -> dict[str, Any]:
+    return {}
+
+
 class ApprovalPolicy(models.Model):
     """One published version of a question. The row never changes; an edit is a new version."""
 
@@ -25,6 +29,13 @@ class ApprovalPolicy(models.Model):
     options_from = models.CharField(max_length=20, blank=True)
     timing = models.JSONField()
     repeat = models.JSONField()
+    safeguards: Any = models.JSONField(
+        default=no_safeguards,
+        help_text="How votes are taken: channels, confirm_identity, silence_may_allow.",
+    )
+    weakens = models.BooleanField(
+        default=False, help_text="It asks fewer people or less of them than the version before."
+    )
     note = models.CharField(max_length=400, blank=True, help_text="Why this version exists.")
     published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

@@ -20,6 +20,10 @@ def no_domains() -> list[str]:
     return []
 
 
+def usual_preferences() -> dict[str, Any]:
+    return {}
+
+
 class User(AbstractUser):
     """Somebody who acts. A machine has no password and no roles, and can never vote."""
 
@@ -38,7 +42,12 @@ class User(AbstractUser):
     capacity = models.PositiveSmallIntegerField(
         default=20, help_text="How many open tickets this person holds at most."
     )
-
+    preferences: Any = models.JSONField(
+        default=usual_preferences,
+        blank=True,
+        editable=False,
+        help_text="How the desk looks to this person: density, shortcuts, advance, saved views.",
+    )
     identity = models.CharField(
         max_length=254,
         blank=True,

@@ -6,6 +6,7 @@ from reviews.models.comment import Comment
 from reviews.models.delivery import Delivery, WebhookEndpoint
 from reviews.models.idempotency import IdempotentCall
 from reviews.models.queue import Queue, QueueChoice, Region
+from reviews.models.skip import Skip
 from reviews.models.ticket import Ticket
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "QueueChoice",
     "Region",
     "Rule",
+    "Skip",
     "Ticket",
     "WebhookEndpoint",
 ]

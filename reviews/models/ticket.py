@@ -83,6 +83,9 @@ class Ticket(models.Model):
     rule: Any = models.JSONField(null=True)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    revoked_seen_at = models.DateTimeField(
+        null=True, help_text="When the requester said that they know of the revocation."
+    )
 
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()

@@ -1,0 +1,63 @@
+"""A loan of the right to vote."""
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import models
+
+from audit.ids import new_id
+
+
+class Delegation(models.Model):
+    """One person's right to vote, lent to another for a time.
+
+    The lender's own seats are lent, never borrowed ones, so a loan is one step deep. Both stay
+    one voice: a vote cast for a lender is the lender's.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    lender = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="delegations_given"
+    )
+    delegate = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="delegations_held"
+    )
+    roles = models.ManyToManyField(
+        Group, blank=True, related_name="+", help_text="Only these roles' votes. None: all."
+    )
+    reason = models.CharField(max_length=400)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    made_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="Set when ended early.")
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(lender=models.F("delegate")), name="delegation_to_another"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="delegation_ends_after_it_starts",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                "delegate",
+                "ends_at",
+                name="delegation_of_delegate",
+                condition=models.Q(ended_at__isnull=True),
+            ),
+            models.Index(
+                "lender",
+                "ends_at",
+                name="delegation_of_lender",
+                condition=models.Q(ended_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lender} → {self.delegate}"
