@@ -77,7 +77,7 @@ def test_hostile_text_does_nothing_and_hides_nothing(chloe, demo, watched):
     chloe.reload()
     expect(chloe.get_by_text("U+202E").first).to_be_visible()
     look_at(chloe, demo, ticket)
-    expect(chloe.get_by_text("characters that show nothing of themselves")).to_be_visible()
+    expect(chloe.get_by_text("characters that hide, or pose as others")).to_be_visible()
     expect(chloe.get_by_text("U+200B").first).to_be_visible()
     assert chloe.locator("main script, main img").count() == 0
     assert watched.dialogs == []

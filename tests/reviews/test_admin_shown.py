@@ -101,3 +101,29 @@ def test_times_left_are_told_in_two_units():
     at = datetime(2026, 5, 4, 12, 20, tzinfo=UTC)
     assert moments.clock(at, now=at) == "12:20"
     assert moments.clock(at, now=at + timedelta(days=2)) == "4 May 12:20"
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("pay p\u0430ypal", "pay p[\u0430 U+0430]ypal"),
+        ("An \u0410\u0421\u041c", "An [\u0410 U+0410][\u0421 U+0421][\u041c U+041C]"),
+        ("\uff30ay", "[\uff30 U+FF30]ay"),
+        ("\U0001d5e3ay", "[\U0001d5e3 U+1D5E3]ay"),
+        ("bank\u2215evil", "bank[\u2215 U+2215]evil"),
+        ("9\u03360\u0336", "9[U+0336]0[U+0336]"),
+        ("yes" + "\n" * 40 + "no", "yes[39 empty lines]no"),
+        ("yes" + "\u00a0" * 40 + "no", "yes[40 spaces]no"),
+    ],
+)  # fmt: skip
+def test_a_text_that_poses_as_another_is_marked(text, shown):
+    assert inert.plain(text) == shown
+    assert inert.has_hidden(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Оплата за сор", "日本語Tシャツ", "IT-отдел", "naïve café", "1ª ½ m² Δt", "❤️", "a\n\nb\tc"],
+)
+def test_honest_text_of_any_script_is_left_alone(text):
+    assert inert.plain(text) == text

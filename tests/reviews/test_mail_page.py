@@ -391,4 +391,4 @@ def test_hostile_text_is_shown_and_does_nothing(cast: Cast) -> None:
     assert "\u202e" not in reader.page
     assert "U+202E" in reader.page
     assert "{{ 7|add:7 }}" in reader.page
-    assert "characters that show nothing of themselves" in reader.page
+    assert "characters that hide, or pose as others" in reader.page
