@@ -93,7 +93,8 @@ class Migration(migrations.Migration):
             name='Delegation',
             fields=[
                 ('id', models.UUIDField(default=audit.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('reason', models.CharField(max_length=400)),
+                ('limited', models.BooleanField(default=False, help_text='Only the votes of the roles named.')),
+                ('reason', models.CharField(blank=True, max_length=400)),
                 ('starts_at', models.DateTimeField()),
                 ('ends_at', models.DateTimeField()),
                 ('made_at', models.DateTimeField()),
@@ -101,7 +102,7 @@ class Migration(migrations.Migration):
                 ('delegate', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='delegations_held', to=settings.AUTH_USER_MODEL)),
                 ('lender', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='delegations_given', to=settings.AUTH_USER_MODEL)),
                 ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('roles', models.ManyToManyField(blank=True, help_text="Only these roles' votes. None: all.", related_name='+', to='auth.group')),
+                ('roles', models.ManyToManyField(blank=True, related_name='+', to='auth.group')),
             ],
             options={
                 'ordering': ['-starts_at'],

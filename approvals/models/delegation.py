@@ -21,10 +21,11 @@ class Delegation(models.Model):
     delegate = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="delegations_held"
     )
-    roles = models.ManyToManyField(
-        Group, blank=True, related_name="+", help_text="Only these roles' votes. None: all."
-    )
-    reason = models.CharField(max_length=400)
+    limited = models.BooleanField(default=False, help_text="Only the votes of the roles named.")
+    # Which roles, where it is limited. The flag stays when a role is deleted, so that no loan
+    # ever grows by losing a name.
+    roles = models.ManyToManyField(Group, blank=True, related_name="+")
+    reason = models.CharField(max_length=400, blank=True)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     made_by = models.ForeignKey(
