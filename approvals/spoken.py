@@ -159,3 +159,15 @@ def spoken_fields(question: Mapping[str, Any]) -> dict[str, str]:
 def _after(iso: str, at_once: str) -> str:
     words = spoken_length(iso, nothing=at_once)
     return words if words == at_once else f"{words} after the decision"
+
+
+def spoken_safeguards(safeguards: Mapping[str, Any]) -> dict[str, str]:
+    """Return how votes are taken, as labelled texts; what is not set is not said."""
+    fields: dict[str, str] = {}
+    if safeguards.get("channels"):
+        fields["Answered over"] = ", ".join(str(channel) for channel in safeguards["channels"])
+    if safeguards.get("confirm_identity"):
+        fields["Who answers"] = "confirms that it is them"
+    if safeguards.get("silence_may_allow"):
+        fields["Silence"] = "may let it go on"
+    return fields

@@ -1,6 +1,7 @@
 """Publish questions as immutable policy versions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -10,9 +11,12 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from approvals import permissions
-from approvals.errors import Invalid
+from approvals.errors import Invalid, WrongState
 from approvals.models import ApprovalPolicy, PolicyStage, User
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
+from approvals.spoken import spoken_fields, spoken_safeguards
+from approvals.weakening import weakenings
+from audit.differences import Difference, differences
 from audit.services import Actor, Draft, record
 
 
@@ -55,15 +59,20 @@ def publish_policy(
     now: datetime,
     note: str = "",
     override_roles: Sequence[str] = (),
+    keep_overriding: bool = True,
+    safeguards: dict[str, Any] | None = None,
+    after_version: int | None = None,
 ) -> ApprovalPolicy:
     """Store a question as the next version of a policy and grant its roles their stages.
 
+    Safeguards not given, and (unless `keep_overriding` is false) roles that may replace
+    decisions, stay as they were in the version before. What the version asks less of is said by
+    `preview` beforehand, and marked here.
+
     :raises Invalid: where the question is not well formed, or names a role nobody made.
+    :raises WrongState: where `after_version` is not the latest (0: there is none yet).
     """
-    try:
-        checked = render_question(parse_question(question))
-    except QuestionInvalid as problem:
-        raise Invalid(errors=problem.errors) from problem
+    checked = _checked(question)
     wanted = {role for stage in checked["stages"] for role in _roles_of(stage)}
     wanted |= {step["role"] for step in checked["timing"]["escalate"]}
     roles = {role.name: role for role in Group.objects.filter(name__in={*wanted, *override_roles})}
@@ -73,15 +82,31 @@ def publish_policy(
             errors=[{"pointer": "/stages", "message": f"There is no role named {missing[0]}."}]
         )
     with transaction.atomic():
-        before = ApprovalPolicy.objects.filter(slug=slug).order_by("-version").first()
+        # The first version is the lock of all: who waited for it reads the newest again.
+        list(ApprovalPolicy.objects.select_for_update(of=("self",)).filter(slug=slug, version=1))
+        before = latest_version(slug)
+        standing = before.version if before else 0
+        if after_version is not None and after_version != standing:
+            raise WrongState(
+                f"Somebody published version {standing} meanwhile; look at the differences again."
+            )
+        overriding = set(override_roles)
+        if before and keep_overriding:
+            overriding |= set(permissions.overriding_roles(before))
+        kept = before.safeguards if before and safeguards is None else safeguards or {}
+        changes = preview(
+            before=before, name=name, question=checked, safeguards=kept, overriding=overriding
+        )
         policy = ApprovalPolicy.objects.create(
             slug=slug,
-            version=before.version + 1 if before else 1,
+            version=standing + 1,
             name=name,
             options=checked["options"],
             options_from=checked["options_from"] or "",
             timing=checked["timing"],
             repeat=checked["repeat"],
+            safeguards=kept,
+            weakens=bool(changes.weakens),
             note=note,
             published_by=by,
             published_at=now,
@@ -92,23 +117,87 @@ def publish_policy(
             permissions.grant_votes(
                 stage=row, roles=[roles[name] for name in sorted(_roles_of(stage) | escalation)]
             )
-        permissions.grant_override(policy=policy, roles=[roles[name] for name in override_roles])
-        if before:
-            permissions.copy_grants(source=before, to=policy)
-        actor = Actor(str(by.pk), by.kind, by.label) if by else Actor()
-        record(
-            f"policy:{slug}",
-            [
-                Draft(
-                    "policy.published",
-                    now,
-                    actor,
-                    reason=note,
-                    data={"version": policy.version, "question": checked},
-                )
-            ],
+        permissions.grant_override(
+            policy=policy, roles=Group.objects.filter(name__in=overriding).order_by("name")
         )
+        actor = Actor(str(by.pk), by.kind, by.label) if by else Actor()
+        facts: dict[str, Any] = {"version": policy.version, "question": checked}
+        if changes.weakens:
+            facts["weakens"] = changes.weakens
+        if before:
+            facts["changes"] = [change.as_data() for change in changes.differences]
+        record(f"policy:{slug}", [Draft("policy.published", now, actor, reason=note, data=facts)])
     return policy
+
+
+def latest_version(slug: str) -> ApprovalPolicy | None:
+    """Return the newest version of a policy."""
+    return ApprovalPolicy.objects.filter(slug=slug).order_by("-version").first()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What publishing would change: field by field, and sentences for what is asked less of."""
+
+    differences: list[Difference]
+    weakens: list[str]
+
+
+def preview(
+    *,
+    before: ApprovalPolicy | None,
+    name: str,
+    question: dict[str, Any],
+    safeguards: dict[str, Any],
+    overriding: Iterable[str],
+) -> Preview:
+    """Return what the next version would change. Nothing is written.
+
+    :raises Invalid: where the question is not well formed.
+    """
+    checked = _checked(question)
+    replacing = sorted(overriding)
+    if before is None:
+        after = policy_fields(name, checked, safeguards, replacing)
+        return Preview(differences({}, after), [])
+    old, standing = rendered(before), sorted(permissions.overriding_roles(before))
+    return Preview(
+        differences(
+            policy_fields(before.name, old, before.safeguards, standing),
+            policy_fields(name, checked, safeguards, replacing),
+        ),
+        weakenings(
+            parse_question(old),
+            parse_question(checked),
+            safeguards=(before.safeguards, safeguards),
+            replacing=(standing, replacing),
+        ),
+    )
+
+
+def fields_of(policy: ApprovalPolicy) -> dict[str, str]:
+    """Return a version as labelled texts, to compare it with another."""
+    roles = permissions.overriding_roles(policy)
+    return policy_fields(policy.name, rendered(policy), policy.safeguards, roles)
+
+
+def policy_fields(
+    name: str, question: dict[str, Any], safeguards: dict[str, Any], overriding: Iterable[str]
+) -> dict[str, str]:
+    """Return everything a version says as labelled texts, in the order people read them."""
+    return {
+        "Name": name,
+        **spoken_fields(question),
+        **spoken_safeguards(safeguards),
+        "May replace decisions": ", ".join(sorted(overriding)) or "nobody",
+    }
+
+
+def _checked(question: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return render_question(parse_question(question))
+    except QuestionInvalid as problem:
+        raise Invalid(errors=problem.errors) from problem
 
 
 def _roles_of(stage: dict[str, Any]) -> set[str]:
