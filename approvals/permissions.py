@@ -131,10 +131,9 @@ def grant_override(*, policy: ApprovalPolicy, roles: Iterable[Group]) -> None:
         assign_perm(OVERRIDE, role, policy)
 
 
-def copy_grants(*, source: ApprovalPolicy, to: ApprovalPolicy) -> None:
-    """Give the roles that could override decisions under one version the same on the next."""
-    for role in _overriding(source):
-        assign_perm(OVERRIDE, role, to)
+def overriding_roles(policy: ApprovalPolicy) -> list[str]:
+    """Return the names of the roles whose people may replace decisions under this version."""
+    return sorted(role.name for role in _overriding(policy))
 
 
 def revoke_votes(*, role: Group, policy_slug: str) -> None:
