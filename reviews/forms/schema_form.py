@@ -47,7 +47,7 @@ class SchemaForm(forms.Form):
             field.label = str((labels or {}).get(name) or part.get("title") or humanised(name))
             if initial is not None and name in initial:
                 field.initial = self._shown(key, initial[name])
-            elif "default" in part and is_scalar(part["default"]):
+            elif self.kinds[key] != "tick" and "default" in part and is_scalar(part["default"]):
                 field.help_text += f" If left empty: {scalar_text(part['default'])}."
                 field.required = False
             self.fields[key] = field
@@ -63,6 +63,10 @@ class SchemaForm(forms.Form):
             self.choices[key] = list(part["enum"])
             rows = [(str(i), scalar_text(v)) for i, v in enumerate(part["enum"]) if is_scalar(v)]
             return forms.ChoiceField(choices=[_CHOOSE, *rows], **common)
+        if kind == "boolean" and (part.get("const") is True or part.get("default") is False):
+            # A tick is an act of its own; where "no" is what silence means, there is a box to tick.
+            self.kinds[key] = "tick"
+            return forms.BooleanField(**{**common, "required": False})
         if kind == "boolean":
             self.kinds[key] = "boolean"
             rows = [("yes", "Yes"), ("no", "No")]

@@ -27,6 +27,7 @@ from hitl_client.errors import (
 )
 from hitl_client.guard import AsyncConsumption, AsyncGuard, Consumption, Guard
 from hitl_client.hitl_service import HITLService
+from hitl_client.steps import HumanStep
 from hitl_client.version import VERSION as __version__
 from hitl_client.webhooks import verify_webhook
 
@@ -44,6 +45,7 @@ __all__ = [
     "HITLService",
     "HitlClient",
     "HitlError",
+    "HumanStep",
     "Invalid",
     "NeedsChanges",
     "NotEligible",
