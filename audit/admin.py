@@ -58,6 +58,7 @@ class EventType(admin.SimpleListFilter):
         *("ticket.opened", "ticket.claimed", "ticket.released", "ticket.vote_cast"),
         *("ticket.vote_withdrawn", "ticket.settled", "ticket.decided", "ticket.returned"),
         *("ticket.resubmitted", "ticket.due_soon", "ticket.breached", "ticket.escalated"),
+        *("ticket.assigned", "ticket.skipped", "ticket.test_mail_sent"),
         *("ticket.expired", "ticket.cancelled", "ticket.revoked", "ticket.overridden"),
         *("ticket.consumed", "ticket.commented", "policy.published", "role.changed"),
         *("key.created", "key.revoked", "webhook.created", "webhook.disabled"),

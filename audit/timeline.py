@@ -17,6 +17,7 @@ WORDS: dict[str, str] = {
     "ticket.released": "gave it back to the queue",
     "ticket.skipped": "skipped it",
     "ticket.link_requested": "asked for a fresh link",
+    "ticket.test_mail_sent": "sent sample {sample} as a test mail",
     "ticket.commented": "commented",
     "ticket.vote_cast": "voted {choice}",
     "ticket.vote_withdrawn": "took back the vote {choice}",

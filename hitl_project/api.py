@@ -82,6 +82,8 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
         )
         if isinstance(refusal, Busy) or refusal.code == "idempotency-in-flight":
             headers["Retry-After"] = "1"
+        if "retry_after" in refusal.extra:
+            headers["Retry-After"] = str(refusal.extra["retry_after"])
     else:
         answered = _as_answer(exc, context)
         if answered is None:

@@ -13,7 +13,9 @@ from approvals.services.polls import Poll
 from audit.clock import shown_now
 from audit.prepared import PreparedRead
 from reviews import lifecycle
+from reviews.display import views
 from reviews.models import Ticket
+from reviews.services.seats import GIVES, works_on
 
 _receipt_of = PreparedRead(lambda key: Receipt.objects.filter(decision_id=key))
 _WAITING = {Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES}
@@ -41,13 +43,17 @@ def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str]
         can.append("withdraw")
     if not user.is_machine:
         if why_not is None:
-            can.append("claim")
+            can += ["claim", "skip"]
+        can += _with_others(poll, ticket, user, asked=why_not is None)
         held = ticket.assignments.filter(released_at__isnull=True, person=user)
         if ticket.status in _WAITING and held.exists():
             can.append("release")
         can.append("comment")
-    if ticket.requester_id == user.pk and ticket.status in _WAITING:
-        can += ["resubmit", "cancel"]
+    if ticket.status in _WAITING:
+        if ticket.requester_id == user.pk:
+            can.append("resubmit")
+        if user.pk in (ticket.requester_id, ticket.beneficiary_id):
+            can.append("cancel")
     if ticket.status in lifecycle.REVOCABLE:
         consumed = bool(_receipt_of(poll.decision.pk))
         if _is_consumable(poll.decision, ticket, user) and not consumed:
@@ -55,6 +61,19 @@ def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str]
         if not consumed and _may_revoke(poll, user):
             can.append("revoke")
     return can, why_not
+
+
+def _with_others(poll: Poll, ticket: Ticket, user: User, *, asked: bool) -> list[str]:
+    """Return what may be done about who works on an open ticket, and what they are shown."""
+    open_now = ticket.status == Ticket.Status.PENDING and poll.decision.settled_at is None
+    if not open_now or not (asked or works_on(poll, user)):
+        return []
+    can = ["assign"] if asked or user.has_perm(GIVES) else []
+    if ticket.escalation_steps:
+        can.append("escalate")
+    if views.sample_mails(ticket.proposal, ticket.checkpoint.view):
+        can.append("test-mail")
+    return can
 
 
 def _refusal(poll: Poll, ticket: Ticket, user: User) -> str | None:

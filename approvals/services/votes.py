@@ -35,6 +35,11 @@ _REFUSALS: dict[str, type[Refusal]] = {
 
 @dataclass(frozen=True, slots=True)
 class CastAnswer:
+def refusal_of(code: str) -> Refusal:
+    """Return the refusal that says in words why a poll refuses somebody."""
+    return _REFUSALS[code]()
+
+
     """What became of a vote. `replayed` says it had been cast before, and nothing changed.
 
     `poll` is how the question stands with it.
@@ -105,7 +110,8 @@ def cast_vote(
         cast_at=now,
     )
     vote.save(force_insert=True)
-    poll = Poll(decision, poll.question, [*poll.votes, vote], poll.holders, poll.within)
+    lenders = {lender: loan.lender for lender, loan in poll.loans(voter.pk).items()}
+    poll = replace(poll, votes=[*poll.votes, vote], holders={**lenders, **poll.holders})
     tally = poll.tally()
     if tally.winner is None:
         return CastAnswer(vote, poll.tally(with_remaining=True), replayed=False, poll=poll)

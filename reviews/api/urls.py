@@ -2,17 +2,22 @@
 
 from django.urls import path
 
-from reviews.api import checkpoints, me, receipts, seed_routes, tickets, votes
+from reviews.api import checkpoints, desk_work, me, receipts, seed_routes, tickets, votes
 from reviews.api.waiting import waiting
 
 api = [
     path("tickets", tickets.TicketsPage.as_view()),
     path("tickets/bulk", tickets.TicketBulkPage.as_view()),
+    path("tickets/bulk-votes", desk_work.BulkVotesPage.as_view()),
     path("tickets/<str:identifier>", waiting(tickets.TicketDetailPage)),  # type: ignore[arg-type]
     path("tickets/<str:identifier>/votes", votes.VotesPage.as_view()),
     path("tickets/<str:identifier>/votes/mine", votes.MyVotePage.as_view()),
     path("tickets/<str:identifier>/claim", votes.ClaimPage.as_view()),
     path("tickets/<str:identifier>/release", votes.ReleasePage.as_view()),
+    path("tickets/<str:identifier>/skip", desk_work.SkipPage.as_view()),
+    path("tickets/<str:identifier>/assign", desk_work.AssignPage.as_view()),
+    path("tickets/<str:identifier>/escalate", desk_work.EscalatePage.as_view()),
+    path("tickets/<str:identifier>/test-mail", desk_work.TestMailPage.as_view()),
     path("tickets/<str:identifier>/comments", votes.CommentsPage.as_view()),
     path("tickets/<str:identifier>/resubmit", tickets.TicketResubmitPage.as_view()),
     path("tickets/<str:identifier>/cancel", tickets.TicketCancelPage.as_view()),

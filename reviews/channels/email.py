@@ -30,7 +30,7 @@ from approvals.services.links import issue_link
 from approvals.services.polls import Poll, read_poll
 from reviews.actions import SENTENCES
 from reviews.channels.outcome import Outcome, Send
-from reviews.display import brief, fields, inert, moments
+from reviews.display import brief, fields, inert, moments, views
 from reviews.models import Delivery, Ticket
 from reviews.outbound import Client
 from reviews.services import notices
@@ -48,6 +48,9 @@ _WHY = {
     "manager": "You manage somebody who holds this ticket or was asked about it.",
     "beneficiary": "It was opened on your behalf.",
     "requester": "You opened it.",
+    "assigned": "{by} gave this ticket to you.",
+    "test": "{by} sent it to everybody who may approve it.",
+    "tester": "You asked for a test.",
     "fresh": "You asked for a fresh link.",
 }
 
@@ -100,7 +103,9 @@ class Letter:
             return "A newer round took over before this left."
         if self.ticket.status != Ticket.Status.PENDING or self.decision.settled_at is not None:
             return AlreadyDecided.sentence
-        if self.refused and self.why not in ("holder", "manager", "stuck"):
+        if self.delivery.type == notices.TEST_MAIL and self._sample() is None:
+            return "The ticket no longer holds this sample."
+        if self.refused and self.why not in ("holder", "manager", "stuck", "tester"):
             return SENTENCES.get(self.refused, self.refused)
         return ""
 
@@ -166,16 +171,34 @@ class Letter:
                 for text in (ticket.title, ticket.summary, fields.pretty(self.content))
             ),
             "outcome": self._outcome() if self.ending else None,
+            "sample": self._sample(),
             **self._way_in(),
         }
+
+    def _sample(self) -> views.Sample | None:
+        """Return the sample e-mail a test is of; None for every other mail."""
+        place = self.fact.get("sample")
+        if self.delivery.type != notices.TEST_MAIL or not isinstance(place, int):
+            return None
+        samples = views.sample_mails(self.content, self.ticket.checkpoint.view)
+        return samples[place - 1] if 1 <= place <= len(samples) else None
 
     def _why(self) -> str:
         roles = sorted({role for _, role in self.poll.seats(self.person.pk)})
         told, of = _WHY[self.why], int(self.fact.get("of") or 0)
-        told = told.format(roles=", ".join(roles), role=self.fact.get("role") or "")
+        told = told.format(
+            roles=", ".join(roles), role=self.fact.get("role") or "", by=self._giver()
+        )
         if of > notices.MOST_PEOPLE:
             told += f" Of the {of} people it could be sent to, {notices.MOST_PEOPLE} got it."
         return told
+
+    def _giver(self) -> str:
+        """Return the name of who gave the ticket away or sent the test."""
+        if self.delivery.type not in (notices.ASSIGNED, notices.TEST_MAIL):
+            return ""
+        giver = User.objects.filter(username=self.fact.get("by")).first()
+        return giver.label if giver else "Somebody"
 
     def _verb(self) -> str:
         if self.poll.question.timing.ask == "after":
@@ -211,7 +234,7 @@ class Letter:
     def _way_in(self) -> dict[str, Any]:
         """Return the one button: a link of one's own to decide with, else the desk's page."""
         desk = reverse("admin:reviews_ticket_change", args=[self.ticket.pk])
-        if self.ending or self.refused:
+        if self.ending or self.refused or self.delivery.type == notices.TEST_MAIL:
             seen = self.person.is_staff
             button = "Open the ticket" if seen else ""
             return {"whose": "A", "button": button, "url": settings.BASE_URL + desk}

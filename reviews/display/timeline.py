@@ -31,6 +31,7 @@ _SAID = {
     "ticket.recorded": "recorded the result",
     "ticket.commented": "remarked",
     "ticket.skipped": "skipped it",
+    "ticket.test_mail_sent": "sent a test mail",
     "ticket.link_requested": "asked for a fresh link",
 }
 
@@ -89,6 +90,10 @@ def _more(type: str, data: Any, labels: Mapping[str, str]) -> str:
         if data.get("by") not in (None, "votes"):
             words.append(f"by {data['by']}")
         return ", ".join(word for word in words if word)
+    if type == "ticket.assigned":
+        return f"to {data.get('person', '')}"
+    if type == "ticket.test_mail_sent":
+        return f"sample {data.get('sample')}, to {data.get('people')} people"
     if type == "ticket.escalated":
         role = data.get("role")
         return f"{data.get('why', '')}" + (f"; {role} is asked as well" if role else "")

@@ -89,6 +89,17 @@ def comparison_of(proposal: Mapping[str, Any], view: object) -> Comparison | Non
     return None
 
 
+def sample_mails(proposal: Mapping[str, Any], view: object) -> tuple[Sample, ...]:
+    """Return the sample e-mails of the first field a view lays out as such; none where there is
+    no such field.
+    """
+    for entry in _wanted(view).values():
+        items, _ = _laid_out(entry, proposal)
+        if items and isinstance(items[0], Sample):
+            return items
+    return ()
+
+
 def _wanted(view: object) -> dict[str, Mapping[str, Any]]:
     listed = view.get("fields") if isinstance(view, Mapping) else None
     return {

@@ -25,7 +25,6 @@ OFFICE_ROLES: dict[str, tuple[str, ...]] = {
         "reviews.view_any_ticket",
         "reviews.view_assignment",
         "reviews.add_assignment",
-        "reviews.change_assignment",
         "reviews.view_region",
         "reviews.view_delivery",
         "approvals.view_approvalpolicy",

@@ -1,20 +1,37 @@
 """Who holds a ticket while working on it. Holding one never blocks another's vote."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
-from approvals.errors import AlreadyDecided, Claimed, MachineCannotVote, WrongState
+from approvals.answers import check_text
+from approvals.errors import (
+    AlreadyDecided,
+    Claimed,
+    Invalid,
+    MachineCannotVote,
+    NotAllowed,
+    WrongState,
+)
 from approvals.models import User
 from audit.clock import db_now
 from audit.context import acting
 from reviews.models import Assignment, Queue, Ticket
 from reviews.representation import iso
 from reviews.services.conclusions import conclude
+from reviews.services.seats import GIVES, TAKES, check_asked, check_open, poll_of
+from reviews.services.skips import skipped_last
 from reviews.services.turns import Turn, take_turn, turn_at, writing
 
 CLAIM_LASTS = timedelta(minutes=10)
+# Why somebody else's vote would be refused, about them.
+_WHY_NOT = {
+    "own-work": "it is their own work.",
+    "already-voted": "they have voted already.",
+    "inactive": "their account is switched off.",
+    "": "they are not among the people asked.",
+}
 
 
 def claim_ticket(*, ticket_id: UUID, person: User) -> Assignment:
@@ -47,6 +64,72 @@ def release_ticket(*, ticket_id: UUID, person: User) -> Ticket:
     return turn.ticket
 
 
+def assign_ticket(
+    *, ticket_id: UUID, person: str, by: User, until: datetime | None = None, note: str = ""
+) -> Assignment:
+    """Give a ticket to somebody who may decide it; they are told by mail.
+
+    To oneself everybody may who is asked, for ten minutes unless `until` says otherwise. To others
+    only who gives work; then it stands until `until`, or until it is decided.
+
+    :param person: a user name or the digits of an id.
+    :raises Refusal: NotAllowed, Invalid for somebody who cannot decide this ticket, Claimed where
+        another holds it and `by` may not take it from them, AlreadyDecided, MachineCannotVote.
+    """
+    if by.is_machine:
+        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    check_text(note, at="/note")
+    oneself = person in (by.get_username(), str(by.pk))
+    if not oneself and not by.has_perm(GIVES):
+        raise NotAllowed("Only a lead or a manager gives a ticket to somebody else.")
+    with turn_at(ticket_id=ticket_id, actor=by) as turn:
+        check_open(turn)
+        if until is not None and until <= turn.now:
+            raise Invalid(errors=[{"pointer": "/until", "message": "This lies in the past."}])
+        if oneself:
+            check_asked(turn, by)
+            holder = by
+        else:
+            holder = _able(turn, person)
+        held = _held(turn)
+        if held is not None:
+            anothers = held.person_id != holder.pk and _stands(held, turn.now)
+            if anothers and held.by_id != by.pk and not by.has_perm(TAKES):
+                raise claimed_by(held)
+            held.released_at = turn.now
+            held.save(update_fields=["released_at"])
+        if oneself and until is None:
+            until = turn.now + CLAIM_LASTS
+        turn.story.add(
+            "ticket.assigned",
+            reason=note,
+            data={
+                "person": holder.get_username(),
+                "person_id": holder.pk,
+                "until": iso(until),
+                "by": by.get_username(),
+            },
+        )
+        return Assignment.objects.create(
+            ticket=turn.ticket, person=holder, by=by, created_at=turn.now, until=until
+        )
+
+
+def _able(turn: Turn, name: str) -> User:
+    """Return the person of this name if they may decide the ticket; unknown ones read alike."""
+    people = User.objects.filter(kind=User.Kind.HUMAN)
+    found = people.filter(username=name).first() if "\x00" not in name else None
+    if found is None and name.isascii() and name.isdigit() and len(name) < 10:
+        found = people.filter(pk=int(name)).first()
+    message = "Nobody here has this name."
+    if found is not None:
+        code = poll_of(turn, found).refusal_for(found, choice=None)
+        if code is None:
+            return found
+        message = f"{found.label} cannot decide this: {_WHY_NOT.get(code, _WHY_NOT[''])}"
+    raise Invalid(message, errors=[{"pointer": "/person", "message": message}])
+
+
 def claim_next(*, queue: Queue, person: User) -> Ticket | None:
     """Claim the most urgent ticket of a queue this person may decide; None when there is none.
 
@@ -69,7 +152,7 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
             .most_urgent_first(now)
         )
         # Look at a screenful; each is locked without waiting, so two people get two tickets.
-        for ticket_id in list(candidates.values_list("pk", flat=True)[:50]):
+        for ticket_id in skipped_last(candidates, person=person, most=50):
             ticket = (
                 Ticket.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
                 .filter(pk=ticket_id)
@@ -106,20 +189,29 @@ def _held(turn: Turn) -> Assignment | None:
     )
 
 
+def _stands(held: Assignment, now: datetime) -> bool:
+    return held.until is None or held.until > now
+
+
+def claimed_by(held: Assignment) -> Claimed:
+    """Return the refusal that says who holds a ticket and until when."""
+    until = iso(held.until)
+    name = held.person.get_username()
+    return Claimed(f"{held.person.label} holds this ticket.", by=name, until=until)
+
+
 def _claim(turn: Turn, person: User) -> Assignment:
     held = _held(turn)
     if held is not None and held.person_id != person.pk:
-        if held.until is None or held.until > turn.now:
-            raise Claimed(
-                f"{held.person.label} holds this ticket.",
-                by=held.person.get_username(),
-                until=iso(held.until),
-            )
+        if _stands(held, turn.now):
+            raise claimed_by(held)
         held.released_at = turn.now
         held.save(update_fields=["released_at"])
         held = None
     until = turn.now + CLAIM_LASTS
     if held is not None:
+        if held.until is None or held.until > until:
+            return held  # given to them for longer than a claim lasts
         held.until = until
         held.save(update_fields=["until"])
         return held

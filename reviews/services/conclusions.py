@@ -82,12 +82,16 @@ def expire(turn: "Turn") -> None:
     finish(turn)
 
 
-def escalate(turn: "Turn", *, why: str, role: str | None) -> None:
-    """Widen who is asked by one role. It never decides anything."""
+def escalate(turn: "Turn", *, why: str, role: str | None, reason: str = "") -> None:
+    """Widen who is asked by one role. It never decides anything.
+
+    :param reason: what a person gave as theirs; without one it is the service that escalates.
+    """
     if role is not None and role not in turn.decision.escalated:
         turn.decision.escalated = [*turn.decision.escalated, role]
         turn.decision_touched = True
-    turn.story.add("ticket.escalated", data={"role": role, "why": why}, by_service=True)
+    data = {"role": role, "why": why}
+    turn.story.add("ticket.escalated", reason=reason, data=data, by_service=not reason)
 
 
 def escalate_undecidable(turn: "Turn") -> None:

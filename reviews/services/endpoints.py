@@ -27,6 +27,8 @@ EVENT_TYPES = (
     "ticket.settled",
     "ticket.assigned",
     "ticket.claimed",
+    "ticket.skipped",
+    "ticket.test_mail_sent",
     "ticket.vote_cast",
     "ticket.returned",
     "ticket.resubmitted",

@@ -29,14 +29,17 @@ ASKING = frozenset({"ticket.opened", "ticket.resubmitted"})
 NEXT_STAGE = "ticket.vote_cast"
 REMINDING = frozenset({"ticket.due_soon", "ticket.breached"})
 ESCALATED = "ticket.escalated"
+ASSIGNED = "ticket.assigned"
 ENDING = frozenset({"ticket.decided", "ticket.returned", "ticket.expired"})
 FRESH_LINK = "ticket.link_requested"
+TEST_MAIL = "ticket.test_mail_sent"
+_TO_SOME = frozenset({ESCALATED, ASSIGNED, FRESH_LINK, TEST_MAIL})
 # What a rule, a flag or a stub lets pass is no news to the person it was opened for.
 _NEWS = frozenset(
     {Decision.By.VOTES, Decision.By.TIMEOUT, Decision.By.BYPASS, Decision.By.OVERRIDE}
 )
 # What a mail may need of its fact besides the ticket itself.
-_KEPT = ("role", "why", "status", "outcome", "by", "round", "person")
+_KEPT = ("role", "why", "status", "outcome", "by", "round", "person", "person_id", "sample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ def notice_of(ticket: Ticket, draft: Draft) -> Delivery | None:
         round=ticket.round,
         channel=NOTICE,
         target=PEOPLE,
-        body={name: draft.data[name] for name in _KEPT if name in draft.data},
+        body={
+            **{name: draft.data[name] for name in _KEPT if name in draft.data},
+            **({"note": draft.reason} if draft.type == ASSIGNED else {}),
+        },
         created_at=draft.at,
         next_attempt_at=draft.at,
     )
@@ -75,9 +81,11 @@ def _is_news(ticket: Ticket, draft: Draft) -> bool:
         # Whoever opened it without a key did so at the desk, as a person.
         concerned = ticket.beneficiary_id is not None or ticket.access_key_id is None
         return concerned and draft.data.get("by", Decision.By.TIMEOUT) in _NEWS
+    if draft.type == ASSIGNED and draft.data["by"] == draft.data["person"]:
+        return False  # they gave it to themselves
     if draft.type == NEXT_STAGE:
         return waits and len(decision.question["stages"]) > 1
-    return waits and (draft.type in ASKING | REMINDING or draft.type in (ESCALATED, FRESH_LINK))
+    return waits and (draft.type in ASKING | REMINDING or draft.type in _TO_SOME)
 
 
 def spread(*, notice: Delivery, now: datetime) -> int:
@@ -118,16 +126,22 @@ def recipients(
         return []
     if type == FRESH_LINK:
         return _reachable((person, "fresh") for person in _people([fact.get("person")]))
+    if type == ASSIGNED:
+        return _reachable((person, "assigned") for person in _people([fact.get("person_id")]))
     if type == ESCALATED:
         return _escalated(ticket, poll, fact.get("role"))
     if type in REMINDING:
         return _reminded(ticket, poll, late=type == "ticket.breached", now=now)
+    if type == TEST_MAIL and fact.get("person_id"):
+        return _reachable((person, "tester") for person in _people([fact["person_id"]]))
     asked = _asked(ticket, poll)
+    if type == TEST_MAIL:
+        return _reachable((person, "test") for person in asked)
     if type == NEXT_STAGE:
         known = set(
-            Delivery.objects.filter(ticket=ticket, round=round, channel=EMAIL).values_list(
-                "target", flat=True
-            )
+            Delivery.objects.filter(ticket=ticket, round=round, channel=EMAIL)
+            .exclude(type=TEST_MAIL)
+            .values_list("target", flat=True)
         )
         asked = [person for person in asked if str(person.pk) not in known]
         return _reachable((person, "next") for person in asked)

@@ -1,0 +1,52 @@
+"""Who is concerned with a ticket beyond looking at it; read under its lock."""
+
+from approvals.errors import AlreadyDecided, NotAllowed
+from approvals.models import User
+from approvals.services.polls import Poll, read_poll
+from approvals.services.votes import refusal_of
+from reviews.models import Ticket
+from reviews.services.turns import Turn
+
+# Who gives work to others holds this right; who may also take it from them holds the second.
+GIVES, TAKES = "reviews.add_assignment", "reviews.change_assignment"
+
+
+def check_open(turn: Turn) -> None:
+    """Refuse what is only for a ticket that waits for people.
+
+    :raises AlreadyDecided: once its question is settled or closed.
+    """
+    if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
+        raise AlreadyDecided
+
+
+def check_asked(turn: Turn, person: User) -> None:
+    """Refuse somebody whose vote would not be taken.
+
+    :raises Refusal: as their vote would be.
+    """
+    code = poll_of(turn, person).refusal_for(person, choice=None)
+    if code:
+        raise refusal_of(code)
+
+
+def check_works_on(turn: Turn, person: User) -> None:
+    """Refuse somebody who neither holds a seat here nor gives work to others.
+
+    :raises NotAllowed: for anybody else, and for their own work.
+    """
+    if not works_on(poll_of(turn, person), person):
+        raise NotAllowed("This is for the people asked, and for who gives them work.")
+
+
+def works_on(poll: Poll, person: User) -> bool:
+    """Tell whether somebody holds a seat here, voted or not, or gives work to others."""
+    holder = poll.holders.get(person.pk)
+    if person.is_machine or not person.is_active or (holder and holder.excluded_as):
+        return False
+    return bool(poll.seats(person.pk)) or person.has_perm(GIVES)
+
+
+def poll_of(turn: Turn, person: User) -> Poll:
+    """Return the question as it stands, with this person's rights."""
+    return read_poll(decision=turn.decision, also=[person.pk], within=turn.ticket.people_within())

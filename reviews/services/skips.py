@@ -1,0 +1,39 @@
+"""Leave a ticket for later: `next` offers it last to who skipped it, and others see no change."""
+
+from uuid import UUID
+
+from approvals.errors import MachineCannotVote
+from approvals.models import User
+from reviews.models import Skip, Ticket
+from reviews.querysets import TicketQuerySet
+from reviews.services.seats import check_asked, check_open
+from reviews.services.turns import turn_at
+
+
+def skip_ticket(*, ticket_id: UUID, person: User) -> Ticket:
+    """Pass over a ticket one is asked about; a claim of one's own on it ends.
+
+    :raises Refusal: MachineCannotVote, NotVisible, Busy, AlreadyDecided, and why they may not vote.
+    """
+    if person.is_machine:
+        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    with turn_at(ticket_id=ticket_id, actor=person) as turn:
+        check_open(turn)
+        check_asked(turn, person)
+        for held in turn.ticket.assignments.filter(released_at__isnull=True, person=person):
+            held.released_at = turn.now
+            held.save(update_fields=["released_at"])
+        Skip.objects.update_or_create(ticket=turn.ticket, person=person, defaults={"at": turn.now})
+        turn.story.add("ticket.skipped")
+    return turn.ticket
+
+
+def skipped_last(candidates: TicketQuerySet, *, person: User, most: int) -> list[UUID]:
+    """Return the ids of the first tickets in their order; what this person skipped comes last."""
+    skipped = Skip.objects.filter(person=person)
+    fresh = candidates.exclude(pk__in=skipped.values("ticket"))
+    ids = list(fresh.values_list("pk", flat=True)[:most])
+    if len(ids) < most:
+        again = candidates.filter(skips__person=person).order_by("skips__at", "pk")
+        ids += again.values_list("pk", flat=True)[: most - len(ids)]
+    return ids
