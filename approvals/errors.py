@@ -78,6 +78,16 @@ class DeskNeeded(Refusal):
     sentence = "What carries a high risk is decided at the desk."
 
 
+class IdentityNotConfirmed(Refusal):
+    code, status = "confirm-identity", 403
+    sentence = "Show that it is you: give your password, or the code of your second factor."
+
+
+class ChannelNotAllowed(Refusal):
+    code, status = "channel-not-allowed", 403
+    sentence = "Votes on this question are not taken through this channel."
+
+
 class LinkOfAnother(Refusal):
     code, status = "link-of-another", 403
     sentence = "This link was sent to somebody else."
@@ -166,3 +176,13 @@ class SchemaMismatch(Refusal):
 class TooMany(Refusal):
     code, status = "too-many-requests", 429
     sentence = "Too many requests; wait a little."
+
+
+class TooManyTries(TooMany):
+    code = "too-many-tries"
+    sentence = "Too many wrong tries; wait a little before the next one."
+
+
+class TooManyVotes(TooMany):
+    code = "too-many-votes"
+    sentence = "You have decided a great deal this hour; go on a little later, and with care."

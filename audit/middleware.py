@@ -15,7 +15,7 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 def channel_of(path: str) -> str:
     """Return the channel a path belongs to."""
-    if path.startswith("/admin"):
+    if path.startswith(("/admin", "/account/")):
         return "web"
     return "mail" if path.startswith("/a/") else "api"
 

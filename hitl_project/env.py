@@ -22,7 +22,10 @@ FALSE = frozenset({"0", "false", "no", "off"})
 # Variables that begin like a checkpoint's flag and are none. Names with a trailing `_FILE` of these
 # are known as well; a checkpoint whose slug would collide is refused when it is saved.
 NOT_FLAGS = frozenset(
-    {"HITL_DATA_DIR", "HITL_SIGNING_KEY", "HITL_URL", "HITL_TOKEN", "HITL_OUTBOUND_ALLOWED"}
+    {
+        *("HITL_DATA_DIR", "HITL_SIGNING_KEY", "HITL_URL", "HITL_TOKEN"),
+        *("HITL_OUTBOUND_ALLOWED", "HITL_VOTES_PER_HOUR"),
+    }
 )
 
 DATABASE_SCHEMES = frozenset({"postgres", "postgresql", "psql", "pgsql", "sqlite"})

@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from approvals.api import urls as approvals_api
 from hitl_project import api, probes
+from reviews.admin import second_factor
 from reviews.api import urls as reviews_api
 from reviews.mailpage import urls as mailpage
 
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # The desk is what people come for; the settings are one click away.
     path("admin/", RedirectView.as_view(pattern_name="admin:reviews_ticket_changelist")),
     path("admin/", admin.site.urls),
+    *second_factor.urlpatterns,
     path(
         "api/v1/openapi.json",
         SpectacularJSONAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]),
