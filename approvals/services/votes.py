@@ -110,8 +110,7 @@ def cast_vote(
         cast_at=now,
     )
     vote.save(force_insert=True)
-    lenders = {lender: loan.lender for lender, loan in poll.loans(voter.pk).items()}
-    poll = replace(poll, votes=[*poll.votes, vote], holders={**lenders, **poll.holders})
+    poll = Poll(decision, poll.question, [*poll.votes, vote], poll.holders, poll.within)
     tally = poll.tally()
     if tally.winner is None:
         return CastAnswer(vote, poll.tally(with_remaining=True), replayed=False, poll=poll)
