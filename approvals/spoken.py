@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from approvals.durations import parse_duration, render_duration
+from approvals.safeguards import parse_safeguards
 
 _UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "min": 60, "s": 1}
 _CALLED = {
@@ -33,6 +34,7 @@ _CALLED = {
 }
 _PIECE = re.compile(r"(\d{1,9})\s*([a-z]+)")
 _NOTHING = timedelta(0)
+_ASKED = {"never": "never", "high_risk": "where the risk is high", "always": "always"}
 EFFECTS = {
     "allow": "lets it go on",
     "deny": "stops it",
@@ -162,12 +164,11 @@ def _after(iso: str, at_once: str) -> str:
 
 
 def spoken_safeguards(safeguards: Mapping[str, Any]) -> dict[str, str]:
-    """Return how votes are taken, as labelled texts; what is not set is not said."""
-    fields: dict[str, str] = {}
-    if safeguards.get("channels"):
-        fields["Answered over"] = ", ".join(str(channel) for channel in safeguards["channels"])
-    if safeguards.get("confirm_identity"):
-        fields["Who answers"] = "confirms that it is them"
-    if safeguards.get("silence_may_allow"):
-        fields["Silence"] = "may let it go on"
-    return fields
+    """Return how votes are taken, as labelled texts."""
+    found = parse_safeguards(safeguards)
+    doors = found.channels
+    return {
+        "Answered through": "every door" if doors is None else ", ".join(doors),
+        "Voters confirm who they are": _ASKED[found.confirm_identity],
+        "Silence may allow": "yes" if found.silence_may_allow else "no",
+    }

@@ -13,6 +13,7 @@ from typing import Any
 from approvals.durations import render_duration
 from approvals.options import ALLOWING, Option
 from approvals.question import Question
+from approvals.safeguards import weakened
 from approvals.spoken import spoken_count, spoken_length
 from approvals.stages import Count, Need, Stage
 from approvals.timing import Timing
@@ -33,7 +34,7 @@ def weakenings(
         *_stages(before.stages, after.stages),
         *_options(before, after),
         *_timing(before, after),
-        *_safeguards(*safeguards),
+        *weakened(*safeguards),
         *(
             f"People of {role} may now replace decisions."
             for role in sorted(set(replacing[1]) - set(replacing[0]))
@@ -177,18 +178,3 @@ def _ends(timing: Timing) -> str:
 
 def _length(span: timedelta) -> str:
     return spoken_length(render_duration(span), nothing="no time")
-
-
-def _safeguards(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    opened = _channels(after) - _channels(before) if _channels(before) else set()
-    if _channels(before) and not _channels(after):
-        yield "It may be answered over any channel."
-    yield from (f"It may now be answered over {channel}." for channel in sorted(opened))
-    if before.get("confirm_identity") and not after.get("confirm_identity"):
-        yield "Who answers need not confirm that it is them."
-    if after.get("silence_may_allow") and not before.get("silence_may_allow"):
-        yield "Silence is permitted to let it go on."
-
-
-def _channels(safeguards: Mapping[str, Any]) -> set[str]:
-    return {str(channel) for channel in safeguards.get("channels") or ()}

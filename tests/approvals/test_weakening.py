@@ -91,8 +91,8 @@ def test_a_role_that_may_newly_replace_decisions_weakens():
 
 def test_open_channels_and_less_proof_of_identity_weaken():
     question = parse_question(BASE)
-    before = {"channels": ["web"], "confirm_identity": True}
-    after = {"channels": ["web", "mail"], "silence_may_allow": True}
+    before = {"channels": ["desk"], "confirm_identity": "always"}
+    after = {"channels": ["desk", "mail"], "silence_may_allow": True}
     assert len(weakenings(question, question, safeguards=(before, after))) == 3
 
 
