@@ -206,6 +206,8 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "hitl_project.api.problem_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
+    # Bodies are plain ASCII: what a terminal would obey or a browser would not show is an escape.
+    "UNICODE_JSON": False,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Countersign",
