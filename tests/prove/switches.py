@@ -122,7 +122,99 @@ def _without_redaction() -> None:
     logs.SECRETS = ()  # type: ignore[assignment]
 
 
+def _without_inert() -> None:
+    """Write texts into pages and mails as they came, and send no content security policy."""
+    from django.template import base
+    from django.utils.safestring import mark_safe
+
+    from audit import inert
+    from hitl_project import security
+    from reviews.display import inert as shown
+    from reviews.mailpage import views
+
+    rendered = base.render_value_in_context
+
+    def as_it_came(value: Any, context: Any) -> str:
+        return rendered(mark_safe(value) if isinstance(value, str) else value, context)  # noqa: S308
+
+    def raw(text: object) -> Any:
+        return mark_safe(str(text))  # noqa: S308
+
+    base.render_value_in_context = as_it_came
+    for module in (inert, shown):
+        module.visible = raw
+        module.plain = str  # type: ignore[assignment]
+    security.ContentSecurityPolicy._add = staticmethod(  # type: ignore[method-assign]
+        lambda request, response: response
+    )
+    views.POLICY = "default-src * 'unsafe-inline' 'unsafe-eval' data:"
+
+
+def _without_frozen_question() -> None:
+    """Read the question where it is edited, as designs do that keep only a foreign key."""
+    from approvals.models import ApprovalPolicy, Decision
+    from approvals.question import Question, resolve
+    from approvals.services import decisions, polls
+    from approvals.services.policies import question_of_policy
+
+    def live(decision: Decision) -> Question:
+        versions = ApprovalPolicy.objects.filter(slug=decision.policy.slug)
+        newest = versions.order_by("-version").first()
+        assert newest is not None
+        return resolve(question_of_policy(newest), eligible=lambda *_: 1)
+
+    polls.question_of = decisions.question_of = live
+
+
+def _without_rights_now() -> None:
+    """Count every vote by the rights its voter had once."""
+    from approvals.quorum import Cast
+    from approvals.services.polls import Poll
+
+    def casts(self: Poll) -> list[Cast]:
+        stages = self.question.stages
+        every = frozenset((n, need.role) for n, s in enumerate(stages) for need in s.needs)
+        return [
+            Cast(v.principal_id, v.choice, v.outcome_digest, every, True, v.cast_at, v.pk)
+            for v in self.votes
+        ]
+
+    Poll.casts = casts  # type: ignore[method-assign]
+
+
+def _without_receipt_check() -> None:
+    """Read a token as a program does that only looks what it says."""
+    import jwt
+    from hitl_client import receipts
+
+    from approvals.models import Decision
+
+    decode = jwt.decode
+
+    def reading(token: str, key: Any, **given: Any) -> Any:
+        given["options"] = given["options"] | {"verify_signature": False}
+        return decode(token, key, **given)
+
+    jwt.decode = reading
+    receipts.check_action = lambda *_: None
+    # Every digest equals the approved one.
+    Decision.executed_digest = property(lambda _: AnyDigest("0" * 64))  # type: ignore[assignment]
+
+
+class AnyDigest(str):
+    """A digest that equals every other."""
+
+    __slots__ = ()
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __eq__ = object.__eq__
+    __hash__ = str.__hash__
+
+
 _PATCHES: dict[str, Callable[[], None]] = {
+    "inert": _without_inert,
     "link-confirm": _without_link_confirm,
     "whole-token": _without_whole_tokens,
     "link-once": _without_link_once,
@@ -131,6 +223,9 @@ _PATCHES: dict[str, Callable[[], None]] = {
     "ticket-lock": _without_ticket_lock,
     "head-lock": _without_head_lock,
     "own-work": _without_own_work,
+    "frozen-question": _without_frozen_question,
+    "receipt-check": _without_receipt_check,
+    "rights-now": _without_rights_now,
     "event-unity": _without_event_unity,
 }
 
