@@ -1,8 +1,9 @@
 """Who holds which right. The only place that knows how rights are stored."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
@@ -22,10 +23,20 @@ Seat = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Loan:
+    """What somebody lends now: the lender with the seats that are lent, and until when."""
+
+    lender: "Holder"
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """One user as the rights stand now: `seats` are (stage position, role name).
 
     `excluded_as` says why a decision is their own work; None when it is not, or no decision asked.
+    `loans` are those this user may vote for, by the lender's id. A loan holds the lender's own
+    seats and no loan, so it is one step deep however the rows stand.
     """
 
     user_id: int
@@ -34,6 +45,7 @@ class Holder:
     is_human: bool
     seats: frozenset[Seat]
     excluded_as: str | None = None
+    loans: Mapping[int, Loan] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[int | str]:
@@ -46,76 +58,154 @@ FROM approvals_policystage s
 JOIN approvals_stagegrant p ON p.content_object_id = s.id
 JOIN auth_permission a ON a.id = p.permission_id AND a.codename = 'vote_policystage'
 JOIN auth_group g ON g.id = p.group_id
-WHERE s.policy_id = %s
+WHERE s.policy_id = %(policy)s
 """
+_IN_FORCE = "l.ended_at IS NULL AND l.starts_at <= %(now)s AND l.ends_at > %(now)s"
 # By identity, not by account: a second account of an excluded person made later is one as well.
-_EXCLUDED = """
-SELECT o.identity, MIN(e.why) AS why
-FROM approvals_exclusion e
-JOIN approvals_user o ON o.id = e.user_id
-WHERE e.decision_id = %s
-GROUP BY o.identity
+# So is whoever votes for an excluded person now; who only did so when the question was opened
+# stands in the rows, and does not pass it on.
+_EXCLUDED = f"""
+SELECT w.identity, MAX(w.why) AS why
+FROM (
+    SELECT o.identity, e.why
+    FROM approvals_exclusion e
+    JOIN approvals_user o ON o.id = e.user_id
+    WHERE e.decision_id = %(decision)s
+    UNION ALL
+    SELECT d.identity, 'delegate'
+    FROM approvals_exclusion e
+    JOIN approvals_user o ON o.id = e.user_id
+    JOIN approvals_user v ON v.identity = o.identity
+    JOIN approvals_delegation l ON l.lender_id = v.id AND {_IN_FORCE}
+    JOIN approvals_user d ON d.id = l.delegate_id
+    WHERE e.decision_id = %(decision)s AND e.why <> 'delegate'
+) w
+GROUP BY w.identity
+"""  # noqa: S608
+_LENT = """
+(NOT l.limited OR EXISTS (
+    SELECT 1 FROM approvals_delegation_roles r
+    WHERE r.delegation_id = l.id AND r.group_id = m.group_id
+))
 """
-# The texts in braces are the constants above, never anything a caller sends.
+# The texts in braces are the constants above, never anything a caller sends; `people` becomes
+# one marker per person.
 _HOLDERS = f"""
-SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name
-FROM approvals_user u
+SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, l.delegate_id, l.ends_at
+FROM (
+    SELECT id AS person_id, NULL AS delegate_id, NULL AS id, NULL AS ends_at, NULL AS limited
+    FROM approvals_user WHERE id IN (people)
+    UNION ALL
+    SELECT l.lender_id, l.delegate_id, l.id, l.ends_at, l.limited
+    FROM approvals_delegation l WHERE l.delegate_id IN (people) AND {_IN_FORCE}
+) l
+JOIN approvals_user u ON u.id = l.person_id
 LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
-LEFT JOIN approvals_user_groups m ON m.user_id = u.id
+LEFT JOIN approvals_user_groups m ON m.user_id = u.id AND (l.id IS NULL OR {_LENT})
 LEFT JOIN ({_GRANTS}) x ON x.group_id = m.group_id
-WHERE u.id IN (%s)
 """  # noqa: S608
 _EVERYBODY = f"""
-SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name
+SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, NULL, NULL
 FROM ({_GRANTS}) x
 JOIN approvals_user_groups m ON m.group_id = x.group_id
 JOIN approvals_user u ON u.id = m.user_id
 LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
 WHERE u.kind = 'human' AND u.is_active
 """  # noqa: S608
+_ROLES = f"""
+SELECT m.user_id, m.group_id FROM approvals_user_groups m WHERE m.user_id = %(user)s
+UNION ALL
+SELECT l.lender_id, m.group_id
+FROM approvals_delegation l
+JOIN approvals_user u ON u.id = l.lender_id AND u.is_active
+JOIN approvals_user_groups m ON m.user_id = u.id
+WHERE l.delegate_id = %(user)s AND {_IN_FORCE} AND {_LENT}
+"""  # noqa: S608
 
 
-def holders(*, policy_id: UUID, user_ids: Iterable[int], decision_id: UUID) -> dict[int, Holder]:
-    """Return these users, their seats on a policy's stages and exclusions, in one query."""
+def holders(
+    *, policy_id: UUID, user_ids: Iterable[int], decision_id: UUID, now: datetime
+) -> dict[int, Holder]:
+    """Return these users, their seats on a policy's stages, loans and exclusions, in one query."""
     ids = sorted(set(user_ids))
     if not ids:
         return {}
-    # "IN (…)" is the last marker; the text of the subquery holds one of its own.
-    head, _, tail = _HOLDERS.rpartition("%s")
-    query = f"{head}{', '.join(['%s'] * len(ids))}{tail}"
-    return _read(query, [_uuid(decision_id), _uuid(policy_id), *ids])
+    people = {f"person{place}": user_id for place, user_id in enumerate(ids)}
+    query = _HOLDERS.replace("(people)", f"({', '.join(f'%({name})s' for name in people)})")
+    return _read(query, {**_asked(policy_id, decision_id, now), **people})
 
 
-def everybody_seated(*, policy_id: UUID, decision_id: UUID | None = None) -> dict[int, Holder]:
+def everybody_seated(
+    *, policy_id: UUID, now: datetime, decision_id: UUID | None = None
+) -> dict[int, Holder]:
     """Return every active person who holds a seat on a policy's stages, in one query."""
-    return _read(_EVERYBODY, [_uuid(policy_id), decision_id and _uuid(decision_id)])
+    return _read(_EVERYBODY, _asked(policy_id, decision_id, now))
+
+
+def _asked(policy_id: UUID, decision_id: UUID | None, now: datetime) -> dict[str, Any]:
+    decision = None if decision_id is None else _uuid(decision_id)
+    return {"policy": _uuid(policy_id), "decision": decision, "now": _instant(now)}
 
 
 def _uuid(value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
 
 
-def _read(query: str, parameters: Sequence[int | UUID | str | None]) -> dict[int, Holder]:
-    people: dict[int, tuple[str, bool, bool, str | None, set[Seat]]] = {}
+def _instant(now: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(now)
+
+
+def _read(query: str, parameters: Mapping[str, Any]) -> dict[int, Holder]:
+    people: dict[tuple[int, int | None], tuple[str, bool, bool, str | None, set[Seat]]] = {}
+    ends: dict[tuple[int, int | None], Any] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        for user_id, username, is_active, kind, why, position, role in cursor.fetchall():
-            new = (username, bool(is_active), kind == "human", why, set[Seat]())
-            row = people.setdefault(user_id, new)
+        for user_id, username, active, kind, why, position, role, to, until in cursor.fetchall():
+            new = (username, bool(active), kind == "human", why, set[Seat]())
+            row = people.setdefault((user_id, to), new)
             if position is not None:
                 row[4].add((position, role))
+            ends[user_id, to] = until
+    loans: dict[int, dict[int, Loan]] = {}
+    for (lender, to), (username, active, human, why, seats) in people.items():
+        if to is not None:
+            holder = Holder(lender, username, active, human, frozenset(seats), why)
+            loans.setdefault(to, {})[lender] = Loan(holder, _aware(ends[lender, to]))
     return {
-        user_id: Holder(user_id, username, active, human, frozenset(seats), why)
-        for user_id, (username, active, human, why, seats) in people.items()
+        user_id: Holder(
+            user_id, username, active, human, frozenset(seats), why, loans.get(user_id, {})
+        )
+        for (user_id, to), (username, active, human, why, seats) in people.items()
+        if to is None
     }
 
 
-def policies_open_to(user: "User") -> QuerySet[PolicyStage, UUID]:
-    """Return the ids of the policies on whose stages one of the user's roles may vote."""
+def _aware(stored: datetime | str) -> datetime:
+    if isinstance(stored, str):
+        return datetime.fromisoformat(stored).replace(tzinfo=UTC)
+    return stored
+
+
+def roles_used_by(user: "User", *, now: datetime) -> dict[int, list[int]]:
+    """Return the ids of the roles a person may use, by whose they are, in one query.
+
+    Their own come first; then, by lender, those somebody lends them now. What a role shows may
+    depend on whose it is, as regions do.
+    """
+    found: dict[int, list[int]] = {user.pk: []}
+    with connection.cursor() as cursor:
+        cursor.execute(_ROLES, {"user": user.pk, "now": _instant(now)})
+        for person, role in cursor.fetchall():
+            found.setdefault(person, []).append(role)
+    return found
+
+
+def policies_open_to(roles: Iterable[int]) -> QuerySet[PolicyStage, UUID]:
+    """Return the ids of the policies on whose stages one of these roles may vote."""
     return PolicyStage.objects.filter(
-        pk__in=StageGrant.objects.filter(
-            group__in=user.groups.values("pk"), permission__codename=VOTE
-        ).values("content_object")
+        pk__in=StageGrant.objects.filter(group__in=list(roles), permission__codename=VOTE).values(
+            "content_object"
+        )
     ).values_list("policy_id", flat=True)
 
 

@@ -16,6 +16,38 @@ _OUTCOME = (
     *("revoked_at", "revoked_by_id", "closed_at", "escalated"),
 )
 
+_LENDING = (
+    *("lender_id", "delegate_id", "limited", "reason", "starts_at", "ends_at", "made_by_id"),
+    "made_at",
+)
+# By the instant the service read from the clock, so that it and the database agree to the last.
+_IN_FORCE = "l.ended_at IS NULL AND l.starts_at <= NEW.cast_at AND l.ends_at > NEW.cast_at"
+# By identity, not by account: an account made later may be the same person's. And so is whoever
+# votes for such a person at that moment.
+_OWN_WORK = f"""
+EXISTS (
+    SELECT 1 FROM approvals_exclusion e
+    JOIN approvals_user o ON o.id = e.user_id
+    JOIN approvals_user v ON v.id = o.id OR v.identity = o.identity
+    WHERE e.decision_id = NEW.decision_id AND v.id IN (NEW.voter_id, NEW.principal_id)
+) OR EXISTS (
+    SELECT 1 FROM approvals_exclusion e
+    JOIN approvals_user o ON o.id = e.user_id
+    JOIN approvals_user w ON w.identity = o.identity
+    JOIN approvals_delegation l ON l.lender_id = w.id AND {_IN_FORCE}
+    JOIN approvals_user d ON d.id = l.delegate_id
+    JOIN approvals_user v ON v.identity = d.identity
+    WHERE e.decision_id = NEW.decision_id AND e.why <> 'delegate'
+    AND v.id IN (NEW.voter_id, NEW.principal_id)
+)
+"""  # noqa: S608
+_NOT_LENT = f"""
+NEW.voter_id <> NEW.principal_id AND NOT EXISTS (
+    SELECT 1 FROM approvals_delegation l
+    WHERE l.lender_id = NEW.principal_id AND l.delegate_id = NEW.voter_id AND {_IN_FORCE}
+)
+"""  # noqa: S608
+
 TRIGGERS = [
     *append_only(
         "approvals_approvalpolicy",
@@ -54,11 +86,14 @@ TRIGGERS = [
         "approvals_vote",
         "INSERT",
         "nobody votes on their own work",
-        # By identity, not by account: an account made later may be the same person's.
-        "EXISTS (SELECT 1 FROM approvals_exclusion e "
-        "JOIN approvals_user o ON o.id = e.user_id "
-        "JOIN approvals_user v ON v.id = o.id OR v.identity = o.identity "
-        "WHERE e.decision_id = NEW.decision_id AND v.id IN (NEW.voter_id, NEW.principal_id))",
+        _OWN_WORK,
+    ),
+    Trigger(
+        "vote_lent",
+        "approvals_vote",
+        "INSERT",
+        "nobody votes for another without a loan of the right",
+        _NOT_LENT,
     ),
     Trigger(
         "vote_on_open_question",
@@ -98,5 +133,19 @@ TRIGGERS = [
         "the result of a receipt is recorded once",
         "OLD.recorded_at IS NOT NULL",
     ),
+    immutable(
+        "approvals_delegation",
+        columns=_LENDING,
+        name="loan_made",
+        sentence="a loan never changes; it can only be ended",
+    ),
+    Trigger(
+        "loan_ended_once",
+        "approvals_delegation",
+        "UPDATE",
+        "a loan that was ended stays ended",
+        "OLD.ended_at IS NOT NULL AND NEW.ended_at IS DISTINCT FROM OLD.ended_at",
+    ),
+    Trigger("loan_kept", "approvals_delegation", "DELETE", "loans are never deleted"),
     Trigger("receipt_kept", "approvals_receipt", "DELETE", "receipts are never deleted"),
 ]

@@ -6,7 +6,7 @@ its age still counts (`rank_young` plus what everybody's age adds) and what it h
 ticket that was not read can come before the page's last one (Fagin's threshold algorithm).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
@@ -19,7 +19,8 @@ from django.db.models import Q
 
 from approvals import permissions
 from approvals.models import User
-from reviews.models import Queue, Ticket
+from audit.clock import shown_now
+from reviews.models import Queue, Region, Ticket
 from reviews.ranking import SATURATES
 
 # Scores are sums of floats; where a page goes on, look a little further up and skip what is known.
@@ -146,10 +147,21 @@ def _lanes(user: User | AnonymousUser, queues: Collection[UUID] | None) -> list[
         return [_Lane(*each, "t.requester_id = %s", (user.pk,)) for each in all_queues]
     if user.has_perm("reviews.view_any_ticket"):
         return [_Lane(*each, "", ()) for each in all_queues]
-    links = Queue.roles.through.objects.filter(group__in=user.groups.values("pk"))
+    lanes: list[_Lane] = []
+    for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
+        lanes += _lanes_of(person, roles, all_queues)
+    return lanes
+
+
+def _lanes_of(
+    person: int, roles: Collection[int], all_queues: Iterable[tuple[UUID, float]]
+) -> list[_Lane]:
+    """Return what these roles of one person show; a lender's show what the lender sees."""
+    links = Queue.roles.through.objects.filter(group__in=roles)
     whole = set(links.values_list("queue_id", flat=True))
-    regions = [_stored(region) for region in user.regions.values_list("pk", flat=True)]
-    policies = [_stored(policy) for policy in set(permissions.policies_open_to(user))]
+    in_region = Region.people.through.objects.filter(user=person)
+    regions = [_stored(region) for region in in_region.values_list("region_id", flat=True)]
+    policies = [_stored(policy) for policy in set(permissions.policies_open_to(roles))]
     here = f"(t.region_id IS NULL OR t.region_id IN ({_marks(regions)}))"
     decided = f"d.policy_id IN ({_marks(policies)}) AND {here}"
     lanes = []

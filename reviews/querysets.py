@@ -10,6 +10,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from approvals import permissions
+from audit.clock import shown_now
 from reviews.ranking import SATURATES
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
             return self.filter(requester=user)
         if user.has_perm("reviews.view_any_ticket"):
             return self
-        roles = user.groups.values("pk")
-        asked = Q(queue__roles__in=roles) | Q(
-            decision__policy__in=permissions.policies_open_to(user)
-        )
-        here = Q(region__isnull=True) | Q(region__people=user)
-        mine = Q(requester=user) | Q(beneficiary=user)
-        return self.filter(pk__in=self.model.objects.filter((asked & here) | mine).values("pk"))
+        seen = Q(requester=user) | Q(beneficiary=user)
+        # What is lent is seen as the lender sees it: the lender's roles in the lender's regions.
+        for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
+            asked = Q(queue__roles__in=roles) | Q(
+                decision__policy__in=permissions.policies_open_to(roles)
+            )
+            seen |= asked & (Q(region__isnull=True) | Q(region__people=person))
+        return self.filter(pk__in=self.model.objects.filter(seen).values("pk"))
 
     def waiting(self) -> Self:
         """Return the tickets that wait for people: pending and not yet settled."""

@@ -1,10 +1,21 @@
 """A loan of the right to vote."""
 
+from datetime import datetime
+from typing import Self
+
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 
 from audit.ids import new_id
+
+
+class DelegationQuerySet(models.QuerySet["Delegation"]):
+    """Loans, by the words people use for them."""
+
+    def in_force(self, now: datetime) -> Self:
+        """Return the loans that stand at this instant; none of time's doing needs a row changed."""
+        return self.filter(ended_at__isnull=True, starts_at__lte=now, ends_at__gt=now)
 
 
 class Delegation(models.Model):
@@ -33,6 +44,8 @@ class Delegation(models.Model):
     )
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True, help_text="Set when ended early.")
+
+    objects = DelegationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-starts_at"]

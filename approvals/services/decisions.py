@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from approvals import permissions
 from approvals.answers import amended
 from approvals.errors import (
@@ -52,7 +54,7 @@ def open_decision(
 
     def eligible(stage: int, need: int) -> int:
         if not everybody:
-            everybody.update(permissions.everybody_seated(policy_id=policy.pk))
+            everybody.update(permissions.everybody_seated(policy_id=policy.pk, now=now))
         asked = question.stages[stage].needs[need]
         return sum(
             (stage, asked.role) in holder.seats
@@ -192,7 +194,7 @@ def revoke(*, decision: Decision, by: User, now: datetime) -> None:
         raise AlreadyConsumed
     counted = by.is_active and any(
         won_with(decision, vote.choice, vote.outcome_digest)
-        for vote in decision.votes.filter(voter=by, withdrawn_at__isnull=True)
+        for vote in decision.votes.filter(Q(voter=by) | Q(principal=by), withdrawn_at__isnull=True)
     )
     if not counted and not permissions.may_override(user=by, policy=decision.policy):
         raise NotAllowed("Only somebody whose vote counted, or who may override, can revoke.")

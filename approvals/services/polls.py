@@ -3,15 +3,17 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from approvals import permissions
 from approvals.eligibility import Standing, refusal
 from approvals.models import Decision, User, Vote
-from approvals.permissions import Holder
+from approvals.permissions import Holder, Loan
 from approvals.question import Question, parse_question
 from approvals.quorum import Cast, Tally, decide
 from approvals.walks import Seated
+from audit.clock import shown_now
 from audit.prepared import PreparedRead
 
 
@@ -24,6 +26,7 @@ class Poll:
     votes: Sequence[Vote]
     holders: Mapping[int, Holder]
     within: Collection[int] | None
+    now: datetime
 
     @property
     def escalated(self) -> frozenset[str]:
@@ -31,28 +34,40 @@ class Poll:
 
     def seats(self, user_id: int) -> frozenset[tuple[int, str]]:
         """Return the seats a person may use here; none outside the circle `within`."""
-        holder = self.holders.get(user_id)
-        outside = self.within is not None and user_id not in self.within
+        return self._seats_of(self.holders.get(user_id))
+
+    def _seats_of(self, holder: Holder | None) -> frozenset[tuple[int, str]]:
+        outside = (
+            holder is not None and self.within is not None and holder.user_id not in self.within
+        )
         return frozenset() if holder is None or outside else holder.seats
+
+    def loans(self, user_id: int) -> Mapping[int, Loan]:
+        """Return what is lent to a person now, by the lender's id."""
+        holder = self.holders.get(user_id)
+        return {} if holder is None else holder.loans
 
     def casts(self) -> list[Cast]:
         """Return the votes as the quorum reads them, each re-checked against today's rights."""
         return [self._cast(vote) for vote in self.votes]
 
     def _cast(self, vote: Vote) -> Cast:
-        holder = self.holders[vote.principal_id]
+        """Return one vote; of a loan that is over it counts no more, as of a right that is gone."""
+        holder, voter = self.holders[vote.principal_id], self.holders[vote.voter_id]
+        loan = voter.loans.get(vote.principal_id)
+        lent = vote.voter_id != vote.principal_id
         valid = (
-            holder.is_active
-            and holder.is_human
+            all(one.is_active and one.is_human for one in (holder, voter))
             and holder.excluded_as is None
-            and self.holders[vote.voter_id].excluded_as is None
+            and voter.excluded_as is None
             and vote.digest == self.decision.digest
+            and (loan is not None or not lent)
         )
         return Cast(
             voter=vote.principal_id,
             choice=vote.choice,
             outcome=vote.outcome_digest,
-            seats=self.seats(vote.principal_id),
+            seats=self._seats_of(loan.lender) if lent and loan else self.seats(holder.user_id),
             eligible=valid,
             at=vote.cast_at,
             vote_id=vote.pk,
@@ -60,15 +75,47 @@ class Poll:
         )
 
     def refusal_for(self, user: User, *, choice: str | None, outcome: str = "") -> str | None:
-        """Return the code of why this user may not vote (that way), or None."""
-        holder = self.holders.get(user.pk)
+        """Return the code of why this user may not vote (that way) for anybody, or None."""
+        own = self.refusal_as(user, principal=user.pk, choice=choice, outcome=outcome)
+        if own != "not-eligible":
+            return own
+        lent = [
+            self.refusal_as(user, principal=lender, choice=choice, outcome=outcome)
+            for lender in self.loans(user.pk)
+        ]
+        telling = [code for code in lent if code not in (None, "not-eligible")]
+        return None if None in lent else (telling or [own])[0]
+
+    def principals(self, user: User, *, choice: str | None, outcome: str = "") -> list[int]:
+        """Return for whom this user may vote (that way): themselves, else those who lend to them.
+
+        Whoever has a right of their own uses it, unless they say for whom they vote.
+        """
+        fitting = [
+            principal
+            for principal in (user.pk, *sorted(self.loans(user.pk)))
+            if self.refusal_as(user, principal=principal, choice=choice, outcome=outcome) is None
+        ]
+        return fitting[:1] if fitting[:1] == [user.pk] else fitting
+
+    def refusal_as(
+        self, user: User, *, principal: int, choice: str | None, outcome: str = ""
+    ) -> str | None:
+        """Return the code of why this user may not cast this person's vote, or None."""
+        voter, holder = self.holders.get(user.pk), self.holders.get(user.pk)
+        if principal != user.pk:
+            loan = self.loans(user.pk).get(principal)
+            if loan is None:
+                return "not-eligible"
+            holder = loan.lender
+        both = {user.pk, principal}
         standing = Standing(
-            user_id=user.pk,
-            is_active=user.is_active,
-            is_human=not user.is_machine,
-            seats=self.seats(user.pk),
-            excluded_as=holder.excluded_as if holder else None,
-            already_voted=any(user.pk in (v.voter_id, v.principal_id) for v in self.votes),
+            user_id=principal,
+            is_active=user.is_active and (holder is None or holder.is_active),
+            is_human=not user.is_machine and (holder is None or holder.is_human),
+            seats=self._seats_of(holder),
+            excluded_as=(voter and voter.excluded_as) or (holder and holder.excluded_as) or None,
+            already_voted=any(both & {v.voter_id, v.principal_id} for v in self.votes),
             names=holder.names if holder else frozenset((user.pk, user.username)),
         )
         return refusal(
@@ -84,11 +131,11 @@ class Poll:
         """Return where the question stands; `with_remaining` reads everybody who may still vote."""
         remaining = None
         if with_remaining:
-            voted = {vote.principal_id for vote in self.votes}
+            voted = {who for vote in self.votes for who in (vote.principal_id, vote.voter_id)}
             remaining = [
                 Seated(holder.seats, holder.names)
                 for holder in permissions.everybody_seated(
-                    policy_id=self.decision.policy_id, decision_id=self.decision.pk
+                    policy_id=self.decision.policy_id, now=self.now, decision_id=self.decision.pk
                 ).values()
                 if holder.user_id not in voted
                 and holder.excluded_as is None
@@ -119,9 +166,17 @@ _votes_on = PreparedRead(
 
 
 def read_poll(
-    *, decision: Decision, also: Collection[int] = (), within: Collection[int] | None = None
+    *,
+    decision: Decision,
+    also: Collection[int] = (),
+    within: Collection[int] | None = None,
+    now: datetime | None = None,
 ) -> Poll:
-    """Read a decision's votes, exclusions and the present rights of voters and `also`."""
+    """Read a decision's votes, exclusions and the rights of voters and `also` as of `now`.
+
+    What is only shown may leave `now` to this machine's clock; what decides names it.
+    """
+    now = now or shown_now()
     votes = _votes_on(decision.pk)
     people = {person for vote in votes for person in (vote.principal_id, vote.voter_id)}
     return Poll(
@@ -129,7 +184,11 @@ def read_poll(
         question=question_of(decision),
         votes=votes,
         holders=permissions.holders(
-            policy_id=decision.policy_id, user_ids=people.union(also), decision_id=decision.pk
+            policy_id=decision.policy_id,
+            user_ids=people.union(also),
+            decision_id=decision.pk,
+            now=now,
         ),
         within=within,
+        now=now,
     )

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Q
 
 from approvals.answers import amended, complete_answer, outcome_digest, share_reason
 from approvals.errors import (
@@ -33,13 +35,13 @@ _REFUSALS: dict[str, type[Refusal]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CastAnswer:
 def refusal_of(code: str) -> Refusal:
     """Return the refusal that says in words why a poll refuses somebody."""
     return _REFUSALS[code]()
 
 
+@dataclass(frozen=True, slots=True)
+class CastAnswer:
     """What became of a vote. `replayed` says it had been cast before, and nothing changed.
 
     `poll` is how the question stands with it.
@@ -64,31 +66,34 @@ def cast_vote(
     now: datetime,
     within: Collection[int] | None,
     check_content: Callable[[dict[str, Any]], None],
+    on_behalf_of: str = "",
 ) -> CastAnswer:
     """Take one person's vote; settle the decision when it completes a quorum.
 
     The caller holds the subject's lock and saves the decision afterwards with `keep`.
 
+    :param on_behalf_of: name or id of who lends the vote; empty is the voter's own right, else
+        that of the only person who lends one that fits.
     :param check_content: refuses a proposal as modified that the subject would not accept.
     :raises Refusal: MachineCannotVote, AlreadyDecided, NotEligible, OwnWork, AlreadyVoted,
         ReasonRequired, SchemaMismatch, Invalid.
     """
     if voter.is_machine:
         raise MachineCannotVote
-    poll = read_poll(decision=decision, also=[voter.pk], within=within)
+    poll = read_poll(decision=decision, also=[voter.pk], within=within, now=now)
+    named = _named(poll, voter, on_behalf_of)
     option = _option(poll.question, choice)
     reason, response = share_reason(option.form, reason, response)
     answer, changed, content = _answer(option, decision, response, amendments)
     outcome = outcome_digest(answer, changed)
 
     for vote in poll.votes:
-        if vote.voter_id == voter.pk and (vote.choice, vote.outcome_digest) == (choice, outcome):
+        same = (vote.choice, vote.outcome_digest) == (choice, outcome)
+        if same and vote.voter_id == voter.pk and named in (None, vote.principal_id):
             return CastAnswer(vote, poll.tally(), replayed=True, poll=poll)
     if decision.settled_at is not None or decision.closed_at is not None:
         raise AlreadyDecided
-    code = poll.refusal_for(voter, choice=choice, outcome=outcome)
-    if code:
-        raise _REFUSALS[code]
+    principal = _principal(poll, voter, named, choice=choice, outcome=outcome)
     if option.reason == "required" and not reason.strip():
         raise ReasonRequired(errors=[{"pointer": "/reason", "message": "Say why."}])
     if content is not None:
@@ -97,7 +102,7 @@ def cast_vote(
     vote = Vote(
         decision=decision,
         voter=voter,
-        principal=voter,
+        principal_id=principal,
         voter_kind=voter.kind,
         choice=choice,
         outcome_digest=outcome,
@@ -109,8 +114,11 @@ def cast_vote(
         channel=channel,
         cast_at=now,
     )
+    if principal == voter.pk:
+        vote.principal = voter
     vote.save(force_insert=True)
-    poll = Poll(decision, poll.question, [*poll.votes, vote], poll.holders, poll.within)
+    lenders = {lender: loan.lender for lender, loan in poll.loans(voter.pk).items()}
+    poll = replace(poll, votes=[*poll.votes, vote], holders={**lenders, **poll.holders})
     tally = poll.tally()
     if tally.winner is None:
         return CastAnswer(vote, poll.tally(with_remaining=True), replayed=False, poll=poll)
@@ -125,6 +133,46 @@ def cast_vote(
         hold=poll.question.timing.hold,
     )
     return CastAnswer(vote, tally, replayed=False, poll=poll)
+
+
+def _named(poll: Poll, voter: User, on_behalf_of: str) -> int | None:
+    """Return the id of whom a voter names, or None where nobody is named.
+
+    :raises NotEligible: for somebody who lends nothing to the voter now, whether there is such a
+        person or not.
+    """
+    if not on_behalf_of:
+        return None
+    names = {str(one): one for one in (voter.pk, *poll.loans(voter.pk))}
+    # A name goes before an id: somebody may be called by a number.
+    names |= {loan.lender.username: one for one, loan in poll.loans(voter.pk).items()}
+    names[voter.get_username()] = voter.pk
+    if on_behalf_of not in names:
+        raise NotEligible("You do not act for this person now.")
+    return names[on_behalf_of]
+
+
+def _principal(poll: Poll, voter: User, named: int | None, *, choice: str, outcome: str) -> int:
+    """Return whose vote this is.
+
+    :raises Refusal: why it is nobody's, or Invalid where it could be that of several.
+    """
+    if named is not None:
+        code = poll.refusal_as(voter, principal=named, choice=choice, outcome=outcome)
+        if code == AlreadyVoted.code and not any(v.voter_id == voter.pk for v in poll.votes):
+            raise AlreadyVoted("This vote is already cast.")
+        if code:
+            raise refusal_of(code)
+        return named
+    code = poll.refusal_for(voter, choice=choice, outcome=outcome)
+    if code:
+        raise refusal_of(code)
+    found = poll.principals(voter, choice=choice, outcome=outcome)
+    if len(found) > 1:
+        names = " or ".join(poll.loans(voter.pk)[lender].lender.username for lender in found)
+        message = f"Say for whom you vote: {names}."
+        raise Invalid(message, errors=[{"pointer": "/on_behalf_of", "message": message}])
+    return found[0]
 
 
 def _option(question: Question, choice: str) -> Option:
@@ -157,11 +205,13 @@ def withdraw_vote(
 ) -> Vote:
     """Take one's own vote back: while undecided, or during the hold.
 
-    During the hold this reopens the question, unless the other votes settle it just the same.
+    A lent vote is taken back by who cast it or by whom it belongs to. During the hold this
+    reopens the question, unless the other votes settle it just the same.
 
     :raises Refusal: WrongState without a vote of one's own, AlreadyDecided once final.
     """
-    vote = decision.votes.filter(voter=voter, withdrawn_at__isnull=True).first()
+    own = Q(voter=voter) | Q(principal=voter)
+    vote = decision.votes.filter(own, withdrawn_at__isnull=True).first()
     if vote is None:
         raise WrongState("You have no vote here to take back.")
     if decision.settled_at is not None and (
@@ -171,7 +221,7 @@ def withdraw_vote(
     vote.withdrawn_at = now
     vote.save(update_fields=["withdrawn_at"])
     if decision.settled_at is not None:
-        winner = read_poll(decision=decision, within=within).tally().winner
+        winner = read_poll(decision=decision, within=within, now=now).tally().winner
         if winner is None or not won_with(decision, winner.choice, winner.outcome):
             reopen(decision=decision)
     return vote

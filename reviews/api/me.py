@@ -19,11 +19,11 @@ from approvals.api.paging import (
 from approvals.api.schema import PAGE, describe, page_of
 from approvals.api.views import READ, ApiView
 from approvals.models import Exclusion, User, Vote
-from audit.clock import db_now
+from audit.clock import db_now, shown_now
 from reviews.api import shapes
 from reviews.api.answers import ticket_row
 from reviews.api.requests import PageQuery
-from reviews.models import Queue, Ticket
+from reviews.models import Queue, Region, Ticket
 from reviews.querysets import TicketQuerySet
 
 _SHOWN = ("checkpoint", "decision", "queue", "region")
@@ -36,7 +36,12 @@ class MePage(ApiView):
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer what the caller is, and where they belong."""
         user = self.user
-        queues = Queue.objects.filter(roles__in=user.groups.values("pk")).distinct()
+        roles = {
+            role
+            for used in permissions.roles_used_by(user, now=shown_now()).values()
+            for role in used
+        }
+        queues = Queue.objects.filter(roles__in=roles).distinct()
         return Response(
             {
                 "id": user.pk,
@@ -90,15 +95,23 @@ def pending_for(user: User) -> TicketQuerySet:
     """Return the waiting tickets a person is asked about: not their own work, not voted on yet."""
     if user.is_machine:
         return Ticket.objects.none()
-    voted = Vote.objects.filter(withdrawn_at__isnull=True).filter(Q(voter=user) | Q(principal=user))
-    return (
-        Ticket.objects.visible_to(user)
-        .waiting()
-        .filter(decision__policy__in=permissions.policies_open_to(user))
-        .filter(Q(region__isnull=True) | Q(region__in=user.regions.all()))
-        .exclude(decision__in=voted.values("decision"))
-        .exclude(decision__in=Exclusion.objects.filter(user=user).values("decision"))
-    )
+    asked = Q()
+    for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
+        regions = Region.people.through.objects.filter(user=person).values("region")
+        asked |= (
+            Q(decision__policy__in=permissions.policies_open_to(roles))
+            & (Q(region__isnull=True) | Q(region__in=regions))
+            & (Q() if person == user.pk else _unanswered_by(person))
+        )
+    return Ticket.objects.visible_to(user).waiting().filter(asked, _unanswered_by(user.pk))
+
+
+def _unanswered_by(person: int) -> Q:
+    """Return what holds where a person's one vote is not cast, and which is not their own work."""
+    voted = Vote.objects.filter(withdrawn_at__isnull=True).order_by()
+    voted = voted.filter(Q(voter=person) | Q(principal=person))
+    own_work = Exclusion.objects.filter(user=person)
+    return ~Q(decision__in=voted.values("decision")) & ~Q(decision__in=own_work.values("decision"))
 
 
 def _cursor(now: datetime, ticket: Any) -> str:

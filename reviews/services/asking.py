@@ -12,7 +12,14 @@ from django.db.models import Q
 from approvals.answers import check_against, check_plain
 from approvals.eligibility import normalise_identity
 from approvals.errors import Invalid
-from approvals.models import AccessKey, ApprovalPolicy, Decision, Exclusion, User
+from approvals.models import (
+    AccessKey,
+    ApprovalPolicy,
+    Decision,
+    Delegation,
+    Exclusion,
+    User,
+)
 from approvals.presets import apply_preset
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
 from approvals.services.policies import question_of_policy
@@ -240,11 +247,17 @@ def choose_queue(*, checkpoint: Checkpoint, region: Region | None) -> Queue:
 
 
 def own_work_of(
-    *, requester: User, key: AccessKey | None, on_behalf_of: str, editors: tuple[User, ...] = ()
+    *,
+    requester: User,
+    key: AccessKey | None,
+    on_behalf_of: str,
+    editors: tuple[User, ...] = (),
+    now: datetime,
 ) -> tuple[dict[int, str], User | None]:
     """Return whose work a ticket is ({user id: why}), and the person it is opened for, if known.
 
-    Two accounts of one person share their normalised mail address, so both are excluded.
+    Two accounts of one person share their normalised mail address, so both are excluded; and so
+    is who votes for one of them now.
     """
     named = _people_called(on_behalf_of)
     why: dict[str, str] = {user.identity: Exclusion.Why.EDITOR for user in editors}
@@ -256,8 +269,14 @@ def own_work_of(
         why |= {person.identity: Exclusion.Why.KEY_OWNER for person in keepers}
     if not requester.is_machine:
         why[requester.identity] = Exclusion.Why.REQUESTER
-    people = User.objects.filter(kind=User.Kind.HUMAN, identity__in=why)
-    excluded = {person.pk: why[person.identity] for person in people}
+    humans = User.objects.filter(kind=User.Kind.HUMAN).order_by().values_list("pk", "identity")
+    authors = humans.filter(identity__in=why)
+    loans = Delegation.objects.in_force(now).filter(lender__identity__in=why)
+    delegates = humans.filter(identity__in=loans.values("delegate__identity"))
+    excluded = {
+        person: why.get(identity, Exclusion.Why.DELEGATE)
+        for person, identity in authors.union(delegates)
+    }
     return excluded, named[0] if named else None
 
 

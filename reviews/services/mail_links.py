@@ -74,7 +74,10 @@ def request_fresh_link(*, link: DecisionLink) -> None:
         if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
             raise WrongState("Nothing is asked here any more.")
         poll = read_poll(
-            decision=turn.decision, also=[link.person_id], within=turn.ticket.people_within()
+            decision=turn.decision,
+            also=[link.person_id],
+            within=turn.ticket.people_within(),
+            now=turn.now,
         )
         if poll.refusal_for(link.person, choice=None):
             raise NotEligible

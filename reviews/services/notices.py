@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from approvals import permissions
-from approvals.models import Decision, User
+from approvals.models import Decision, Delegation, User
 from approvals.services.polls import Poll, read_poll
 from audit.services import Draft
 from reviews.models import Assignment, Delivery, Ticket
@@ -121,7 +121,7 @@ def recipients(
     """Return who is told of a fact now, each person once, at most `MOST_PEOPLE`."""
     if type in ENDING:
         return _ended(ticket)
-    poll = _poll(ticket)
+    poll = _poll(ticket, now)
     if ticket.status != Ticket.Status.PENDING or poll.decision.settled_at or ticket.round != round:
         return []
     if type == FRESH_LINK:
@@ -148,12 +148,18 @@ def recipients(
     return _reachable((person, "asked") for person in asked)
 
 
-def _poll(ticket: Ticket) -> Poll:
-    """Return the open question with the rights of everybody who holds a seat."""
+def _poll(ticket: Ticket, now: datetime) -> Poll:
+    """Return the open question with the rights of everybody who holds a seat, or is lent one."""
     everybody = permissions.everybody_seated(
-        policy_id=ticket.decision.policy_id, decision_id=ticket.decision_id
+        policy_id=ticket.decision.policy_id, now=now, decision_id=ticket.decision_id
     )
-    return read_poll(decision=ticket.decision, also=everybody, within=ticket.people_within())
+    lent = Delegation.objects.in_force(now).filter(lender__in=everybody)
+    return read_poll(
+        decision=ticket.decision,
+        also=everybody.keys() | set(lent.values_list("delegate", flat=True)),
+        within=ticket.people_within(),
+        now=now,
+    )
 
 
 def _asked(ticket: Ticket, poll: Poll) -> list[User]:

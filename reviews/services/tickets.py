@@ -57,7 +57,7 @@ def open_ticket(
         asking = ask(checkpoint=checkpoint, request=request, region=region, now=now)
         queue = choose_queue(checkpoint=checkpoint, region=region)
         excluded, beneficiary = own_work_of(
-            requester=requester, key=key, on_behalf_of=request.on_behalf_of
+            requester=requester, key=key, on_behalf_of=request.on_behalf_of, now=now
         )
         story = Story(now=now, actor=requester)
         opened = story.add(
@@ -114,6 +114,7 @@ def resubmit_ticket(
             key=ticket.access_key,
             on_behalf_of=ticket.on_behalf_of,
             editors=() if requester.is_machine else (requester,),
+            now=now,
         )
         excluded = {**dict(turn.decision.exclusions.values_list("user_id", "why")), **excluded}
         told = turn.story.add(

@@ -1,9 +1,11 @@
 """What the database itself refuses about questions, votes, rights and receipts."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 
-from approvals.models import Decision, Exclusion, Receipt, Vote
+from approvals.models import Decision, Delegation, Exclusion, Receipt, Vote
 from approvals.triggers import _CAST, _FROZEN
 from audit.clock import db_now
 from reviews.services.receipts import consume_receipt, record_result
@@ -100,6 +102,15 @@ def vote_of(decision, voter, **more) -> Vote:
     return Vote(**{**given, **more})
 
 
+def lent(voter, principal, **more):
+    """Store a loan under which the one may vote for the other for a day."""
+    now = db_now()
+    given = {"starts_at": now, "ends_at": now + timedelta(days=1), "made_at": now, **more}
+    return Delegation.objects.create(
+        lender=principal, delegate=voter, made_by=principal, reason="Leave", **given
+    )
+
+
 class TestVote:
     @pytest.mark.parametrize("column", _CAST)
     def test_a_cast_vote_never_changes(self, cast, column):
@@ -131,12 +142,14 @@ class TestVote:
     def test_a_machine_cannot_vote_through_a_person(self, cast):
         ticket = cast.open()
         for pair in ((cast.ann, cast.machine), (cast.machine, cast.ann)):
+            lent(*pair)
             with stopped_by_the_database("a machine cannot vote"):
                 vote = vote_of(ticket.decision, pair[0], principal=pair[1])
                 vote.save(force_insert=True)
 
     def test_nobody_votes_on_their_own_work_nor_lets_others_vote_for_them(self, cast):
         ticket = cast.open(on_behalf_of="ann")
+        lent(cast.ben, cast.ann), lent(cast.ann, cast.ben)
         for pair in ((cast.ann, cast.ann), (cast.ben, cast.ann), (cast.ann, cast.ben)):
             with stopped_by_the_database("own work"):
                 vote = vote_of(ticket.decision, pair[0], principal=pair[1])
@@ -163,8 +176,49 @@ class TestVote:
         ticket = cast.open(priority="critical")
         cast.vote(ticket, cast.ann, "approve")
         for voter, principal in ((cast.ann, cast.ben), (cast.ben, cast.ann)):
+            lent(voter, principal)
             with stopped_by_the_database("(?i)unique"):
                 vote_of(ticket.decision, voter, principal=principal).save(force_insert=True)
+
+    @pytest.mark.parametrize(
+        "more", [{}, {"starts_at": timedelta(hours=1)}, {"ends_at": timedelta(seconds=-1)},
+                 {"ended_at": timedelta(seconds=-1)}]
+    )  # fmt: skip
+    def test_a_vote_for_another_takes_a_loan_in_force(self, cast, more):
+        ticket, now = cast.open(), db_now()
+        begun = {"starts_at": now - timedelta(hours=2)}
+        if more:
+            lent(cast.ben, cast.ann, **begun | {name: now + by for name, by in more.items()})
+        lent(cast.ann, cast.ben), lent(cast.ben, cast.cleo)
+        with stopped_by_the_database("without a loan"):
+            vote_of(ticket.decision, cast.ben, principal=cast.ann).save(force_insert=True)
+
+    def test_who_votes_for_an_author_at_that_moment_has_no_vote_of_their_own(self, cast):
+        ticket = cast.open(on_behalf_of="ann")
+        lent(cast.ben, cast.ann)
+        second = make_person("ben-2", email="ben@example.org", roles=[cast.roles["reviewer"]])
+        for person in (cast.ben, second):
+            with stopped_by_the_database("own work"):
+                vote_of(ticket.decision, person).save(force_insert=True)
+        Delegation.objects.update(ended_at=db_now())
+        vote_of(ticket.decision, cast.ben).save(force_insert=True)
+
+
+class TestLoan:
+    def test_a_loan_never_changes_and_ends_once(self, cast):
+        loan = lent(cast.ben, cast.ann)
+        for column, value in (
+            ("delegate_id", cast.cleo.pk),
+            ("ends_at", loan.ends_at + timedelta(days=1)),
+            ("limited", True),
+        ):
+            with stopped_by_the_database("a loan never changes"):
+                Delegation.objects.update(**{column: value})
+        Delegation.objects.update(ended_at=db_now())
+        with stopped_by_the_database("stays ended"):
+            Delegation.objects.update(ended_at=None)
+        with stopped_by_the_database("never deleted"):
+            run_sql("DELETE FROM approvals_delegation")
 
 
 class TestExclusion:
