@@ -1,5 +1,6 @@
 """The audit pages, and the read-only pages every room builds upon."""
 
+import json
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from audit.inert import visible
 from audit.models import AuditEvent, ChainHead, Seal
 
 
@@ -99,6 +101,11 @@ class Channel(Fixed):
     values = ("web", "api", "mail", "command", "system")
 
 
+def _as_json(value: Any) -> str:
+    """Return JSON as foreign text on a page: inert, hidden characters named."""
+    return format_html("<pre>{}</pre>", visible(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     """What happened, the latest first."""
@@ -112,7 +119,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     sortable_by = ()
     paginator = InfinitePaginator
     fieldsets = (
-        (None, {"fields": ("type", "at", "who", "channel", "reason", "data", "personal")}),
+        (None, {"fields": ("type", "at", "who", "channel", "given_reason", "facts", "words")}),
         ("Proof", {"fields": ("stream", "seq", "id", "previous_hash", "hash",
                               "field_commitments")}),
     )  # fmt: skip
@@ -132,11 +139,23 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def who(self, event: AuditEvent) -> str:
         """Show who did it, machines with a square before their name."""
         mark = {"human": "●", "machine": "■"}.get(event.actor_kind, "◇")
-        return format_html("{} {}", mark, event.actor_label or "Countersign")
+        return format_html("{} {}", mark, visible(event.actor_label or "Countersign"))
 
     @admin.display(description="reason")
     def short_reason(self, event: AuditEvent) -> str:
-        return event.reason if len(event.reason) <= 80 else f"{event.reason[:80]}…"
+        return visible(event.reason if len(event.reason) <= 80 else f"{event.reason[:80]}…")
+
+    @admin.display(description="reason")
+    def given_reason(self, event: AuditEvent) -> str:
+        return visible(event.reason)
+
+    @admin.display(description="data")
+    def facts(self, event: AuditEvent) -> str:
+        return _as_json(event.data)
+
+    @admin.display(description="personal")
+    def words(self, event: AuditEvent) -> str:
+        return _as_json(event.personal)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).order_by("-at")
