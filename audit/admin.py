@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
-from audit.inert import visible
+from audit import inert
 from audit.models import AuditEvent, ChainHead, Seal
 
 
@@ -103,7 +103,9 @@ class Channel(Fixed):
 
 def _as_json(value: Any) -> str:
     """Return JSON as foreign text on a page: inert, hidden characters named."""
-    return format_html("<pre>{}</pre>", visible(json.dumps(value, indent=2, ensure_ascii=False)))
+    return format_html(
+        "<pre>{}</pre>", inert.visible(json.dumps(value, indent=2, ensure_ascii=False))
+    )
 
 
 @admin.register(AuditEvent)
@@ -139,15 +141,15 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def who(self, event: AuditEvent) -> str:
         """Show who did it, machines with a square before their name."""
         mark = {"human": "●", "machine": "■"}.get(event.actor_kind, "◇")
-        return format_html("{} {}", mark, visible(event.actor_label or "Countersign"))
+        return format_html("{} {}", mark, inert.visible(event.actor_label or "Countersign"))
 
     @admin.display(description="reason")
     def short_reason(self, event: AuditEvent) -> str:
-        return visible(event.reason if len(event.reason) <= 80 else f"{event.reason[:80]}…")
+        return inert.visible(event.reason if len(event.reason) <= 80 else f"{event.reason[:80]}…")
 
     @admin.display(description="reason")
     def given_reason(self, event: AuditEvent) -> str:
-        return visible(event.reason)
+        return inert.visible(event.reason)
 
     @admin.display(description="data")
     def facts(self, event: AuditEvent) -> str:
