@@ -75,3 +75,9 @@ class Delegation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.lender} → {self.delegate}"
+
+    def state_at(self, now: datetime) -> str:
+        """Return `upcoming`, `in_force` or `over`."""
+        if self.ended_at is not None or self.ends_at <= now:
+            return "over"
+        return "upcoming" if now < self.starts_at else "in_force"

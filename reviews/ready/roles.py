@@ -52,6 +52,7 @@ OFFICE_ROLES: dict[str, tuple[str, ...]] = {
         "reviews.change_delivery",
         "approvals.add_approvalpolicy",
         "approvals.add_accesskey",
+        "approvals.add_delegation",
         "approvals.change_accesskey",
         "auth.change_group",
     ),
