@@ -108,7 +108,9 @@ def make_person(username: str, *, roles: list[Group] | None = None, **more: Any)
     return person
 
 
-def make_policy(slug: str = "general", question: dict[str, Any] | None = None) -> ApprovalPolicy:
+def make_policy(
+    slug: str = "general", question: dict[str, Any] | None = None, **safeguards: Any
+) -> ApprovalPolicy:
     """Publish a policy; the question is the preset `review` unless given."""
     return publish_policy(
         slug=slug,
@@ -117,6 +119,7 @@ def make_policy(slug: str = "general", question: dict[str, Any] | None = None) -
         by=None,
         now=db_now(),
         override_roles=["manager"],
+        safeguards=safeguards,
     )
 
 

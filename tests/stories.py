@@ -83,10 +83,16 @@ def people(role: str, count: int | str = 1) -> dict[str, Any]:
 
 
 def checkpoint(
-    slug: str, asked: Mapping[str, Any] | None = None, *, rules: Sequence[Any] = (), **more: Any
+    slug: str,
+    asked: Mapping[str, Any] | None = None,
+    *,
+    rules: Sequence[Any] = (),
+    safeguards: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Checkpoint:
     """Make a checkpoint with a question of its own and these rules, in this order."""
-    made = make_checkpoint(slug, question=make_policy(slug, dict(asked or question())), **more)
+    policy = make_policy(slug, dict(asked or question()), **(safeguards or {}))
+    made = make_checkpoint(slug, question=policy, **more)
     for position, rule in enumerate(rules):
         given = {"name": f"rule {position}", "position": position, **rule}
         Rule.objects.create(checkpoint=made, **given)

@@ -1,6 +1,7 @@
 """Publish questions as immutable policy versions."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,8 +13,11 @@ from django.db import transaction
 
 from approvals import permissions
 from approvals.errors import Invalid, WrongState
+from approvals.linting import Finding, lint
 from approvals.models import ApprovalPolicy, PolicyStage, User
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
+from approvals.safeguards import Safeguards, check_silence, parse_safeguards, render_safeguards
+from approvals.services.roles import people_of
 from approvals.spoken import spoken_fields, spoken_safeguards
 from approvals.weakening import weakenings
 from audit.differences import Difference, differences
@@ -50,6 +54,29 @@ def question_of_policy(policy: ApprovalPolicy) -> Question:
     return parse_question(rendered(policy))
 
 
+def safeguards_of(policy: ApprovalPolicy) -> Safeguards:
+    """Return how votes under a policy version are taken."""
+    return _safeguards(json.dumps(policy.safeguards, sort_keys=True))
+
+
+@lru_cache(maxsize=512)
+def _safeguards(rendered: str) -> Safeguards:
+    return parse_safeguards(json.loads(rendered))
+
+
+def lint_question(
+    question: Question,
+    safeguards: Safeguards,
+    *,
+    authors: Mapping[str, Collection[int]] | None = None,
+) -> list[Finding]:
+    """Return what is wrong with a question, the roles' people being who they are now."""
+    names = {need.role for stage in question.stages for need in stage.needs}
+    names |= {rung.role for stage in question.stages for rung in stage.ladder}
+    names |= {later.role for later in question.timing.escalate}
+    return lint(question, safeguards, roles=people_of(names), authors=authors)
+
+
 def publish_policy(
     *,
     slug: str,
@@ -69,7 +96,10 @@ def publish_policy(
     decisions, stay as they were in the version before. What the version asks less of is said by
     `preview` beforehand, and marked here.
 
-    :raises Invalid: where the question is not well formed, or names a role nobody made.
+    :param by: None for what comes with the service, whose roles have no people yet; what a person
+        publishes must be one that people can answer now.
+    :raises Invalid: where the question is not well formed, names a role nobody made, would be
+        allowed by silence without `silence_may_allow`, or could never be answered.
     :raises WrongState: where `after_version` is not the latest (0: there is none yet).
     """
     checked = _checked(question)
@@ -94,6 +124,7 @@ def publish_policy(
         if before and keep_overriding:
             overriding |= set(permissions.overriding_roles(before))
         kept = before.safeguards if before and safeguards is None else safeguards or {}
+        kept = _checked_safeguards(checked, kept, people_known=by is not None)
         changes = preview(
             before=before, name=name, question=checked, safeguards=kept, overriding=overriding
         )
@@ -198,6 +229,27 @@ def _checked(question: dict[str, Any]) -> dict[str, Any]:
         return render_question(parse_question(question))
     except QuestionInvalid as problem:
         raise Invalid(errors=problem.errors) from problem
+
+
+def _checked_safeguards(
+    question: dict[str, Any], given: dict[str, Any], *, people_known: bool
+) -> dict[str, Any]:
+    """Return the safeguards whole; refuse a question nobody should publish with them."""
+    asked = parse_question(question)
+    try:
+        safeguards = parse_safeguards(given)
+        check_silence(asked, safeguards)
+    except QuestionInvalid as problem:
+        raise Invalid(errors=problem.errors) from problem
+    found = lint_question(asked, safeguards) if people_known else []
+    errors = [
+        {"pointer": finding.pointer, "message": finding.message}
+        for finding in found
+        if finding.severity == "error"
+    ]
+    if errors:
+        raise Invalid(errors=errors)
+    return render_safeguards(safeguards)
 
 
 def _roles_of(stage: dict[str, Any]) -> set[str]:

@@ -7,7 +7,8 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from approvals.errors import Invalid
-from approvals.models import User
+from approvals.linting import RolePeople
+from approvals.models import RoleProfile, User
 from audit.services import Actor, Draft, record
 
 
@@ -35,3 +36,17 @@ def set_people(*, role: Group, people: Iterable[User], by: User | None, now: dat
             [Draft("role.changed", now, actor, data={"role": role.name, "joined": joined,
                                                      "left": left})],
         )  # fmt: skip
+
+
+def people_of(names: Iterable[str]) -> dict[str, RolePeople]:
+    """Return who may answer for these roles: their people who can sign in, by role name."""
+    kinds = dict(Group.objects.filter(name__in=names).values_list("name", "profile__kind"))
+    people: dict[str, dict[int, frozenset[int | str]]] = {name: {} for name in kinds}
+    seated = User.objects.filter(kind=User.Kind.HUMAN, is_active=True, groups__name__in=kinds)
+    for pk, username, role in seated.values_list("pk", "username", "groups__name"):
+        people[role][pk] = frozenset((pk, username))
+    appointed = RoleProfile.Kind.REQUESTERS_MANAGER
+    return {
+        name: RolePeople({}, appointed=True) if kind == appointed else RolePeople(people[name])
+        for name, kind in kinds.items()
+    }

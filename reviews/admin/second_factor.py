@@ -41,7 +41,7 @@ admin.site.unregister([Authenticator, EmailAddress])
 class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
     """People are made by an administrator, nobody signs up."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:

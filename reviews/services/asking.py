@@ -22,7 +22,8 @@ from approvals.models import (
 )
 from approvals.presets import apply_preset
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
-from approvals.services.policies import question_of_policy
+from approvals.safeguards import check_silence
+from approvals.services.policies import question_of_policy, safeguards_of
 from approvals.tightening import tighten
 from reviews import rules
 from reviews.flags import sentence, switched_off_by
@@ -169,6 +170,8 @@ def frozen_question(
             message = f"`{checkpoint.slug}` offers: {offered}."
             raise Invalid(errors=[{"pointer": "/preset", "message": message}])
         question = apply_preset(request.preset, onto=question)
+        with _told_of("/preset", instead_of=".*"):
+            check_silence(question, safeguards_of(policy))
     if request.response_schema is not None:
         with _told_of("/response_schema", instead_of=r"/options/\d+/form"):
             question = _with_form(question, request.response_schema)

@@ -29,7 +29,7 @@ def granted(policy: ApprovalPolicy) -> set[tuple[int, str]]:
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_what_is_published_is_what_is_asked(story, preset):
-    policy = publish(story, PRESETS[preset])
+    policy = publish(story, PRESETS[preset], safeguards={"silence_may_allow": True})
 
     assert question_of_policy(policy) == parse_question(PRESETS[preset])
 
@@ -90,3 +90,49 @@ def test_publications_are_told_with_who_and_why(story):
     assert (events[1].actor_id, events[1].reason) == (str(story.max.pk), "Because.")
     assert events[0].data["question"] == render_question(parse_question(question()))
     assert verify_stream(stored_fields(events)) == []
+
+
+class TestSafeguards:
+    def test_they_are_stored_whole_and_kept_by_the_next_version(self, story):
+        first = publish(story, question(), safeguards={"channels": ["desk"]})
+        second = publish(story, question())
+
+        whole = {"confirm_identity": "high_risk", "channels": ["desk"], "silence_may_allow": False}
+        assert first.safeguards == second.safeguards == whole
+        assert (first.weakens, second.weakens) == (False, False)
+
+    def test_silence_allows_nothing_unless_that_is_switched_on(self, story):
+        with refused(Invalid, at="/timing/silence"):
+            publish(story, question("post-approval"))
+        publish(story, question("post-approval"), safeguards={"silence_may_allow": True})
+
+    def test_asking_less_marks_the_version(self, story):
+        publish(story, question(), safeguards={"confirm_identity": "always"})
+        assert publish(story, question(), safeguards={"confirm_identity": "never"}).weakens
+
+    def test_safeguards_nobody_knows_are_refused(self, story):
+        with refused(Invalid, at="/safeguards/channels/0"):
+            publish(story, question(), safeguards={"channels": ["fax"]})
+
+
+class TestTheLinterRefuses:
+    def test_more_people_than_there_are(self, story):
+        with refused(Invalid, at="/stages"):
+            publish(story, question(needs=[people("reviewer", 4)]))
+
+    def test_a_role_with_nobody_in_it(self, story):
+        story.ada.groups.clear()
+        with refused(Invalid, at="/stages/0/needs/0/role"):
+            publish(story, question(needs=[people("auditor")]))
+
+    def test_people_who_hold_no_seat(self, story):
+        asked = question(needs=[{"role": "reviewer", "people": ["lena"]}])
+        with refused(Invalid, at="/stages/0/needs/0/people/0"):
+            publish(story, asked)
+
+    def test_nothing_of_what_comes_with_the_service(self, story):
+        story.ada.groups.clear()
+        policy = publish_policy(
+            slug="s", name="S", question=question(needs=[people("auditor")]), by=None, now=db_now()
+        )
+        assert policy.version == 1

@@ -66,7 +66,12 @@ def cast(
     ]
     question["timing"] = {**question["timing"], "hold": hold}
     policy = publish_policy(
-        slug=f"proof-{tag}", name="Proof", question=question, by=None, now=db_now()
+        slug=f"proof-{tag}",
+        name="Proof",
+        question=question,
+        by=None,
+        now=db_now(),
+        safeguards={"silence_may_allow": preset == "post-approval"},
     )
     queue = Queue.objects.get_or_create(slug="general", defaults={"name": "General"})[0]
     queue.roles.add(role)

@@ -48,7 +48,8 @@ class TestSilence:
         assert ticket_allowed(ticket, ticket.decision) is False
 
     def test_silence_on_another_option_ends_in_that_options_status_and_says_so(self, story):
-        checkpoint("boxed", question("time-boxed", silence="proceed"))
+        boxed = question("time-boxed", silence="proceed")
+        checkpoint("boxed", boxed, safeguards={"silence_may_allow": True})
         ticket = story.open(checkpoint="boxed")
         with later(minutes=6):
             sweep_deadlines()
@@ -62,7 +63,7 @@ class TestSilence:
     def test_no_preset_but_post_approval_approves_by_silence(self, story):
         from approvals.presets import PRESETS
 
-        checkpoint("any", presets=list(PRESETS))
+        checkpoint("any", presets=list(PRESETS), safeguards={"silence_may_allow": True})
         offers = {"options": [{"key": "a"}]}
         tickets = {
             name: story.open(checkpoint="any", preset=name, ai=offers if name == "options" else {})

@@ -355,7 +355,7 @@ class TestCancelling:
 class TestAskAfter:
     @pytest.fixture
     def acted(self, story):
-        checkpoint("acted", question("post-approval"))
+        checkpoint("acted", question("post-approval"), safeguards={"silence_may_allow": True})
         return story.open(checkpoint="acted")
 
     def test_what_is_asked_after_the_act_is_allowed_while_people_look(self, story, acted):

@@ -79,7 +79,8 @@ def test_silence_without_an_answer_is_told_as_what_it_is(cast, stream):
 
 
 def test_an_overridden_act_is_told(cast, stream):
-    make_checkpoint("after", question=make_policy("after", PRESETS["post-approval"]))
+    asked = make_policy("after", PRESETS["post-approval"], silence_may_allow=True)
+    make_checkpoint("after", question=asked)
     ticket = cast.open(checkpoint="after")
     cast.vote(ticket, cast.ann, "override", response={"new_decision": "Undo it."})
     types = [json.loads(entry["event"])["type"] for entry in stream()]
