@@ -2,11 +2,12 @@
 
 A ticket's score is the smaller of two numbers that an index already orders: what it has while
 its age still counts (`rank_young` plus what everybody's age adds) and what it has from 24 hours on
-(`rank_base` plus the whole age weight). So per queue two lists are read from their tops, until no
-ticket that was not read can come before the page's last one (Fagin's threshold algorithm).
+(`rank_base` plus the whole age weight). So per lane two lists are read from their tops, until no
+ticket that was not read can come before the page's last one (Fagin's threshold algorithm). A lane
+is seen as a whole or not at all, so nothing that is read is thrown away.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
@@ -15,18 +16,21 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
-from approvals import permissions
 from approvals.models import User
-from audit.clock import shown_now
-from reviews.models import Queue, Region, Ticket
+from reviews.models import Lane, Ticket
+from reviews.querysets import TicketQuerySet
 from reviews.ranking import SATURATES
 
 # Scores are sums of floats; where a page goes on, look a little further up and skip what is known.
 _SLACK = 1e-9
 _SIZE = 50
-_DEPTH = 16
+# Where there are many lanes, none is read a whole page deep at first.
+_AT_ONCE = 2000
+_SHALLOW = 8
+# The least number of terms any of our databases takes in one compound statement is 500.
+_TERMS = 400
 
 Key = tuple[float, int]
 _FIRST: Key = (float("-inf"), 0)
@@ -61,25 +65,23 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Tickets in order, each with its `score`, and where the next page begins (None: nowhere)."""
+    """Tickets in order, and where the next page begins (None: nowhere)."""
 
     tickets: list[Ticket]
     after: Cursor | None
 
 
 @dataclass(slots=True)
-class _Lane:
-    """One queue as this user sees it: SQL that narrows it, and what was read of it so far.
+class _List:
+    """What was read of one lane by one of its two orders.
 
-    `end` is the key before which every ticket of the lane was read.
+    `end` is the key before which every ticket of this list was read.
     """
 
-    queue: UUID
+    lane: UUID
     weight: float
-    where: str
-    parameters: tuple[Any, ...]
+    by: int
     depth: int = 0
-    keys: set[Key] = field(default_factory=set)
     end: Key = _FIRST
 
     def scores(self, now: datetime, rank_base: float, rank_young: float) -> tuple[float, float]:
@@ -87,23 +89,82 @@ class _Lane:
         aged = self.weight * (now.timestamp() / SATURATES.total_seconds())
         return rank_base + self.weight, rank_young + aged
 
-    def read_on(self, now: datetime, after: Cursor | None) -> None:
-        """Read both lists from their tops, deeper than the last time."""
-        self.depth = self.depth * 4 or _DEPTH
-        ends = []
-        for by, column in enumerate(("rank_base", "rank_young")):
-            above = after.score - self.scores(now, 0.0, 0.0)[by] + _SLACK if after else None
-            rows = _read(self, column, above)
-            for ticket_id, *ranks in rows:
-                self.keys.add((-min(self.scores(now, *ranks)), ticket_id))
-            if len(rows) == self.depth:
-                ticket_id, *ranks = rows[-1]
-                ends.append((-self.scores(now, *ranks)[by], ticket_id))
-            else:
-                ends.append(_LAST)
-        # A ticket in neither list comes after both ends. Below a cursor's score one of the lists
-        # may have passed a ticket over at its beginning, so only the earlier end counts.
-        self.end = min(ends) if after else max(ends)
+
+_COLUMNS = ("rank_base", "rank_young")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A walk down all lists at one instant; it can be asked for more and more keys."""
+
+    now: datetime
+    after: Cursor | None
+    lists: list[_List]
+    known: set[Key] = field(default_factory=set)
+
+    def first(self, size: int) -> list[Key]:
+        """Return the keys (minus score, id) of the first `size` tickets after the cursor."""
+        start = (-self.after.score, self.after.id.int) if self.after else _FIRST
+        short = [each for each in self.lists if not each.depth]
+        while True:
+            self._read_on(short, size)
+            first = sorted(key for key in self.known if key > start)[:size]
+            sure = first[-1] if len(first) == size else _LAST
+            short = self._short_of(sure)
+            if not short:
+                return first
+
+    def _short_of(self, sure: Key) -> list[_List]:
+        """Return the lists in which something may come before this key that was not read."""
+        short = []
+        for base, young in zip(self.lists[::2], self.lists[1::2], strict=True):
+            # A ticket in neither list comes after both ends. Below a cursor's score one of the
+            # lists may have passed a ticket over at its beginning, so only the earlier end counts.
+            if (min if self.after else max)(base.end, young.end) < sure:
+                short += [each for each in (base, young) if each.end < sure]
+        return short
+
+    def _read_on(self, short: list[_List], size: int) -> None:
+        """Read these lists from their tops, deeper than the last time."""
+        shallow = max(_SHALLOW, _AT_ONCE // len(self.lists)) if self.lists else 0
+        for each in short:
+            each.depth = each.depth * 4 or min(size, shallow)
+        for start in range(0, len(short), _TERMS):
+            self._read(short[start : start + _TERMS])
+
+    def _read(self, lists: list[_List]) -> None:
+        terms: list[str] = []
+        parameters: list[Any] = []
+        for number, each in enumerate(lists):
+            column, above = _COLUMNS[each.by], ""
+            parameters.append(_stored(each.lane))
+            if self.after:
+                above = f"AND t.{column} <= %s"
+                gained = each.scores(self.now, 0.0, 0.0)[each.by]
+                parameters.append(self.after.score - gained + _SLACK)
+            # Names and numbers are ours; the rest are parameters.
+            terms.append(
+                f"SELECT * FROM (SELECT {number} AS list, t.id, t.rank_base, t.rank_young "  # noqa: S608
+                "FROM reviews_ticket t JOIN approvals_decision d ON d.id = t.decision_id "
+                f"WHERE t.status = 'pending' AND t.lane_id = %s AND d.settled_at IS NULL {above} "
+                f"ORDER BY t.{column} DESC, t.id LIMIT {each.depth}) AS list_{number}"
+            )
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(terms), parameters)
+            rows = cursor.fetchall()
+        found: list[list[tuple[int, float, float]]] = [[] for _ in lists]
+        for number, stored, *ranks in rows:
+            found[number].append((_whole(stored), *ranks))
+        for each, keys in zip(lists, found, strict=True):
+            self._take(each, keys)
+
+    def _take(self, one: _List, rows: list[tuple[int, float, float]]) -> None:
+        for ticket_id, *ranks in rows:
+            scores = one.scores(self.now, *ranks)
+            self.known.add((-min(scores), ticket_id))
+            one.end = max(one.end, (-scores[one.by], ticket_id))
+        if len(rows) < one.depth:
+            one.end = _LAST
 
 
 def waiting_page(
@@ -113,117 +174,77 @@ def waiting_page(
     after: Cursor | None = None,
     size: int = _SIZE,
     queues: Collection[UUID] | None = None,
+    asked: bool = False,
+    rows: TicketQuerySet | None = None,
 ) -> Page:
-    """Return the most urgent tickets that wait and that this user may see.
+    """Return the most urgent tickets that wait and that this person may see.
 
     The same tickets in the same order as `visible_to(user).waiting().most_urgent_first(now)`,
-    at a cost that does not grow with the queue. `queues` narrows it to these.
+    at a cost that does not grow with the queue. `queues` narrows it to these, `asked` to what
+    the person's roles may vote on. `rows` says how they are read; what it leaves out is passed
+    over, one by one. Machines work no queue and are shown nothing.
     """
     now = after.now if after else now
-    lanes, own = _lanes(user, queues), _own(user, queues, now)
-    found = _most_urgent(lanes, own, now, after, size + 1)
-    rows = Ticket.objects.select_related("decision", "checkpoint", "queue", "region").in_bulk(
-        [UUID(int=ticket_id) for _, ticket_id in found[:size]]
-    )
-    tickets = []
-    for minus_score, ticket_id in found[:size]:
-        ticket = rows[UUID(int=ticket_id)]
-        setattr(ticket, "score", -minus_score)  # noqa: B010  as `most_urgent_first` annotates it
-        tickets.append(ticket)
-    more = len(found) > size
-    return Page(tickets, Cursor(now, -found[size - 1][0], tickets[-1].pk) if more else None)
-
-
-def _lanes(user: User | AnonymousUser, queues: Collection[UUID] | None) -> list[_Lane]:
-    """Return what this user sees: whole queues, and in others what their roles decide on."""
-    if not user.is_authenticated or not user.is_active:
-        return []
-    all_queues = [
-        (queue, float(weights["age"]))
-        for queue, weights in Queue.objects.order_by("pk").values_list("pk", "weights")
-        if queues is None or queue in queues
-    ]
-    if user.is_machine:
-        return [_Lane(*each, "t.requester_id = %s", (user.pk,)) for each in all_queues]
-    if user.has_perm("reviews.view_any_ticket"):
-        return [_Lane(*each, "", ()) for each in all_queues]
-    lanes: list[_Lane] = []
-    for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
-        lanes += _lanes_of(person, roles, all_queues)
-    return lanes
-
-
-def _lanes_of(
-    person: int, roles: Collection[int], all_queues: Iterable[tuple[UUID, float]]
-) -> list[_Lane]:
-    """Return what these roles of one person show; a lender's show what the lender sees."""
-    links = Queue.roles.through.objects.filter(group__in=roles)
-    whole = set(links.values_list("queue_id", flat=True))
-    in_region = Region.people.through.objects.filter(user=person)
-    regions = [_stored(region) for region in in_region.values_list("region_id", flat=True)]
-    policies = [_stored(policy) for policy in set(permissions.policies_open_to(roles))]
-    here = f"(t.region_id IS NULL OR t.region_id IN ({_marks(regions)}))"
-    decided = f"d.policy_id IN ({_marks(policies)}) AND {here}"
-    lanes = []
-    for queue, age in all_queues:
-        if queue in whole:
-            lanes.append(_Lane(queue, age, here, tuple(regions)))
-        elif policies:
-            lanes.append(_Lane(queue, age, decided, (*policies, *regions)))
-    return lanes
-
-
-def _own(user: User | AnonymousUser, queues: Collection[UUID] | None, now: datetime) -> set[Key]:
-    """Return the keys of a person's own requests, wherever they wait; few, so all of them."""
-    if not user.is_authenticated or not user.is_active or user.is_machine:
-        return set()
-    mine = Q(requester=user) | Q(beneficiary=user)
-    rows = Ticket.objects.waiting().filter(mine).select_related("queue")
-    keys = set()
-    for ticket in rows.only("rank_base", "rank_young", "queue__weights"):
-        lane = _Lane(ticket.queue_id, float(ticket.queue.weights["age"]), "", ())
-        if queues is None or lane.queue in queues:
-            score = min(lane.scores(now, ticket.rank_base, ticket.rank_young))
-            keys.add((-score, ticket.pk.int))
-    return keys
-
-
-def _most_urgent(
-    lanes: Sequence[_Lane], own: set[Key], now: datetime, after: Cursor | None, size: int
-) -> list[Key]:
-    """Return the keys (minus score, id) of the first `size` tickets after the cursor."""
-    start = (-after.score, after.id.int) if after else _FIRST
-    short = lanes
+    reading = _reading(user, now, after, queues, asked=asked)
+    if rows is None:
+        rows = Ticket.objects.select_related("decision", "checkpoint", "queue", "region")
+    passed, wanted = 0, size + 1
+    found: list[tuple[Key, Ticket]] = []
     while True:
-        for lane in short:
-            lane.read_on(now, after)
-        known = own.union(*(lane.keys for lane in lanes))
-        first = sorted(key for key in known if key > start)[:size]
-        sure = first[-1] if len(first) == size else _LAST
-        short = [lane for lane in lanes if lane.end < sure]
-        if not short:
-            return first
+        keys = reading.first(wanted)
+        read = rows.in_bulk([UUID(int=ticket_id) for _, ticket_id in keys[passed:]])
+        for key in keys[passed:]:
+            ticket = read.get(UUID(int=key[1]))
+            if ticket is not None:
+                found.append((key, ticket))
+        if len(found) > size or len(keys) < wanted:
+            break
+        passed, wanted = wanted, wanted * 4
+    tickets = [ticket for _, ticket in found[:size]]
+    if len(found) <= size:
+        return Page(tickets, None)
+    (minus_score, _), last = found[size - 1]
+    return Page(tickets, Cursor(now, -minus_score, last.pk))
 
 
-def _read(lane: _Lane, column: str, above: float | None) -> list[tuple[int, float, float]]:
-    where = "t.status = 'pending' AND t.queue_id = %s AND d.settled_at IS NULL"
-    parameters: list[Any] = [_stored(lane.queue)]
-    if lane.where:
-        where += f" AND {lane.where}"
-        parameters += lane.parameters
-    if above is not None:
-        where += f" AND t.{column} <= %s"
-        parameters += [above]
-    with connection.cursor() as cursor:
-        # Names of columns are ours; the rest are parameters. The text is the same for most
-        # lanes, so its plan is kept.
-        cursor.execute(
-            "SELECT t.id, t.rank_base, t.rank_young FROM reviews_ticket t "  # noqa: S608
-            f"JOIN approvals_decision d ON d.id = t.decision_id WHERE {where} "
-            f"ORDER BY t.{column} DESC, t.id LIMIT %s",
-            [*parameters, lane.depth],
-        )
-        return [(_whole(row[0]), row[1], row[2]) for row in cursor.fetchall()]
+def _reading(
+    user: User | AnonymousUser,
+    now: datetime,
+    after: Cursor | None,
+    queues: Collection[UUID] | None,
+    *,
+    asked: bool,
+) -> _Reading:
+    """Begin at the top of all that this person sees."""
+    if not user.is_authenticated or not user.is_active or user.is_machine:
+        return _Reading(now, after, [])
+    lanes = Lane.objects.asked_of(user) if asked else Lane.objects.open_to(user)
+    if queues is not None:
+        lanes = lanes.filter(queue__in=queues)
+    # As a scalar it is looked up lane by lane, whatever is thought of the tickets' number.
+    one = Ticket.objects.filter(lane=OuterRef("pk"), status="pending").values("pk")[:1]
+    lanes = lanes.annotate(one=Subquery(one)).filter(one__isnull=False).order_by("pk")
+    lists = [
+        _List(lane, float(weights["age"]), by)
+        for lane, weights in lanes.values_list("pk", "queue__weights")
+        for by in range(len(_COLUMNS))
+    ]
+    return _Reading(now, after, lists, set() if asked else _own(user, queues, now))
+
+
+def _own(user: User, queues: Collection[UUID] | None, now: datetime) -> set[Key]:
+    """Return the keys of a person's own requests, wherever they wait; few, so all of them."""
+    mine = Q(requester=user) | Q(beneficiary=user)
+    rows = Ticket.objects.waiting().filter(mine)
+    if queues is not None:
+        rows = rows.filter(queue__in=queues)
+    keys = set()
+    for ticket_id, queue_weights, *ranks in rows.values_list(
+        "pk", "queue__weights", "rank_base", "rank_young"
+    ):
+        own = _List(ticket_id, float(queue_weights["age"]), 0)
+        keys.add((-min(own.scores(now, *ranks)), ticket_id.int))
+    return keys
 
 
 def _whole(stored: UUID | str) -> int:
@@ -232,7 +253,3 @@ def _whole(stored: UUID | str) -> int:
 
 def _stored(value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values)) or "NULL"

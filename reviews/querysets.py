@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.json import KeyTextTransform
@@ -15,7 +15,39 @@ from reviews.ranking import SATURATES
 
 if TYPE_CHECKING:
     from approvals.models import User
-    from reviews.models.ticket import Ticket  # noqa: F401  named in the class line below
+
+    # Named in the class lines below.
+    from reviews.models.queue import Lane  # noqa: F401
+    from reviews.models.ticket import Ticket  # noqa: F401
+
+
+class LaneQuerySet(models.QuerySet["Lane"]):
+    """Lanes; what people's roles and regions let them see is told by these alone."""
+
+    def open_to(self, user: "User") -> Self:
+        """Return the lanes a person sees by their roles, or by those somebody lends them.
+
+        A queue's roles see it; those who may vote see what they are asked.
+        """
+        if user.has_perm("reviews.view_any_ticket"):
+            return self
+        return self._shown_to(user, whole_queues=True)
+
+    def asked_of(self, user: "User") -> Self:
+        """Return the lanes on whose tickets a person may vote by a role, their own or lent."""
+        return self._shown_to(user, whole_queues=False)
+
+    def _shown_to(self, user: "User", *, whole_queues: bool) -> Self:
+        seen = Q(pk__in=[])
+        # What is lent is seen as the lender sees it: the lender's roles in the lender's regions.
+        for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
+            by_role = Q(policy__in=permissions.policies_open_to(roles))
+            if whole_queues:
+                by_role |= Q(queue__in=Group.objects.filter(pk__in=roles).values("queues"))
+            # A ticket of another region is not there at all.
+            regions = user.regions.through.objects.filter(user=person).values("region")
+            seen |= by_role & (Q(region__isnull=True) | Q(region__in=regions))
+        return self.filter(seen)
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -32,14 +64,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
             return self.filter(requester=user)
         if user.has_perm("reviews.view_any_ticket"):
             return self
-        seen = Q(requester=user) | Q(beneficiary=user)
-        # What is lent is seen as the lender sees it: the lender's roles in the lender's regions.
-        for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
-            asked = Q(queue__roles__in=roles) | Q(
-                decision__policy__in=permissions.policies_open_to(roles)
-            )
-            seen |= asked & (Q(region__isnull=True) | Q(region__people=person))
-        return self.filter(pk__in=self.model.objects.filter(seen).values("pk"))
+        from reviews.models import queue  # which is made with this module
+
+        mine = Q(requester=user) | Q(beneficiary=user)
+        return self.filter(Q(lane__in=queue.Lane.objects.open_to(user)) | mine)
 
     def waiting(self) -> Self:
         """Return the tickets that wait for people: pending and not yet settled."""

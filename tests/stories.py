@@ -17,7 +17,7 @@ from audit.chain import verify_stream
 from audit.clock import shifted
 from audit.models import AuditEvent, ChainHead
 from audit.services import stored_fields
-from reviews.models import Checkpoint, Rule, Ticket
+from reviews.models import Checkpoint, Lane, Rule, Ticket
 from tests.builders import make_checkpoint, make_policy
 
 
@@ -118,6 +118,11 @@ def everything_told_is_true() -> None:
     for ticket in Ticket.objects.select_related("decision"):
         events = told[ticket.stream]
         assert _as_told(events) == _as_stored(ticket), f"{ticket} {[e.type for e in events]}"
+        assert ticket.lane_id == Lane.id_of(
+            queue_id=ticket.queue_id,
+            policy_id=ticket.decision.policy_id,
+            region_id=ticket.region_id,
+        )
         assert ticket.last_event_id in {event.id for event in events}
         assert ticket.decision.last_event_id in {event.id for event in events}
     _votes_are_told(told)

@@ -5,7 +5,7 @@ from reviews.models.checkpoint import Checkpoint, Rule
 from reviews.models.comment import Comment
 from reviews.models.delivery import Delivery, WebhookEndpoint
 from reviews.models.idempotency import IdempotentCall
-from reviews.models.queue import Queue, QueueChoice, Region
+from reviews.models.queue import Lane, Queue, QueueChoice, Region
 from reviews.models.skip import Skip
 from reviews.models.ticket import Ticket
 
@@ -15,6 +15,7 @@ __all__ = [
     "Comment",
     "Delivery",
     "IdempotentCall",
+    "Lane",
     "Queue",
     "QueueChoice",
     "Region",

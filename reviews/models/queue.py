@@ -1,12 +1,15 @@
 """Where tickets wait, and who sees them."""
 
 from typing import Any
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 
+from approvals.models import ApprovalPolicy
 from audit.ids import new_id
+from reviews.querysets import LaneQuerySet
 
 
 def usual_weights() -> dict[str, float]:
@@ -66,3 +69,26 @@ class QueueChoice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.checkpoint or 'any'} / {self.region or 'any'} → {self.queue}"
+
+
+class Lane(models.Model):
+    """The tickets of one queue, one policy and one region.
+
+    Whoever sees one of them sees all, and two lists order them; so lists of what somebody may see
+    are put together from whole lanes. A lane is there from its first ticket on.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="+")
+    policy = models.ForeignKey(ApprovalPolicy, on_delete=models.PROTECT, related_name="+")
+    region = models.ForeignKey(Region, null=True, on_delete=models.CASCADE, related_name="+")
+
+    objects = LaneQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.queue} / {self.policy} / {self.region or 'any'}"
+
+    @staticmethod
+    def id_of(*, queue_id: UUID, policy_id: UUID, region_id: UUID | None) -> UUID:
+        """Return the id this lane has, wherever it is made."""
+        return uuid5(queue_id, f"{policy_id} {region_id}")

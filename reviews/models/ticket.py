@@ -10,7 +10,7 @@ from audit.history import CopiedRecords
 from audit.ids import new_id
 from audit.models import AuditEvent
 from reviews.models.checkpoint import Checkpoint, Priority, Risk
-from reviews.models.queue import Queue, Region
+from reviews.models.queue import Lane, Queue, Region
 from reviews.querysets import TicketQuerySet
 
 
@@ -40,6 +40,14 @@ class Ticket(models.Model):
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="tickets")
     queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="tickets")
     region = models.ForeignKey(Region, null=True, on_delete=models.PROTECT, related_name="tickets")
+    lane = models.ForeignKey(
+        Lane,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="tickets",
+        db_index=False,
+        help_text="Its queue, region and the present round's policy, in one.",
+    )
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="tickets"
     )
@@ -100,7 +108,7 @@ class Ticket(models.Model):
     last_event = models.ForeignKey(AuditEvent, on_delete=models.DO_NOTHING, related_name="+")
 
     objects = TicketQuerySet.as_manager()
-    history = CopiedRecords()
+    history = CopiedRecords(excluded_fields=["lane"])
 
     class Meta:
         constraints = [
@@ -122,21 +130,21 @@ class Ticket(models.Model):
                 condition=models.Q(next_deadline_at__isnull=False),
             ),
             models.Index(
-                "queue",
+                "lane",
                 models.F("rank_young").desc(),
                 "id",
-                name="ticket_rank_young",
+                name="ticket_lane_young",
                 condition=models.Q(status="pending"),
             ),
             models.Index(
-                "queue",
+                "lane",
                 models.F("rank_base").desc(),
                 "id",
-                name="ticket_rank_base",
+                name="ticket_lane_base",
                 condition=models.Q(status="pending"),
             ),
             models.Index("requester", models.F("id").desc(), name="ticket_by_requester"),
-            models.Index("queue", models.F("id").desc(), name="ticket_by_queue"),
+            models.Index("lane", models.F("id").desc(), name="ticket_by_lane"),
             models.Index(
                 "reference", name="ticket_by_reference", condition=~models.Q(reference="")
             ),

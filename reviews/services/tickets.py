@@ -29,6 +29,7 @@ from reviews.events import Story
 from reviews.models import Checkpoint, Queue, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
+from reviews.services.lanes import put_in_lane
 from reviews.services.requests import TicketRequest, request_of
 from reviews.services.turns import Turn, turn_at, writing
 
@@ -80,6 +81,7 @@ def open_ticket(
         _write_clock(ticket, request, asking, now)
         _write_rank(ticket, queue)
         ticket.decision = _put(ticket, request, asking, excluded, now=now, event=opened.id)
+        ticket.lane_id = _lane(ticket, asking)
         turn = Turn(ticket, ticket.decision, now, story)
         conclusions.plan(turn)
         _store(ticket)
@@ -136,7 +138,9 @@ def resubmit_ticket(
         if ticket.status != Ticket.Status.PENDING:
             lifecycle.check(ticket.status, Ticket.Status.PENDING)
         turn.change(**{name: getattr(ticket, name) for name in _CONTENT})
-        turn.change(status=Ticket.Status.PENDING, decision=turn.decision)
+        turn.change(
+            status=Ticket.Status.PENDING, decision=turn.decision, lane_id=_lane(ticket, asking)
+        )
         conclusions.plan(turn)
         _pass_or_refuse(turn, asking)
     return turn.ticket
@@ -324,6 +328,12 @@ def _put(
         system=system_now(),
         now=now,
         last_event=event,
+    )
+
+
+def _lane(ticket: Ticket, asking: Asking) -> UUID:
+    return put_in_lane(
+        queue_id=ticket.queue_id, policy_id=asking.policy.pk, region_id=ticket.region_id
     )
 
 
