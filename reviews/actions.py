@@ -1,5 +1,7 @@
 """What may be done with a ticket, and by whom: buttons, answers and mails all ask here."""
 
+from datetime import datetime
+
 from approvals import permissions
 from approvals.errors import (
     AlreadyDecided,
@@ -63,6 +65,16 @@ def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str]
     return can, why_not
 
 
+def acting_for(poll: Poll, user: User) -> list[tuple[User, datetime]]:
+    """Return who lends this user the vote they have here, and until when.
+
+    Nobody, where the user has a right of their own; whoever may vote at all is told of it first.
+    """
+    lenders = [one for one in poll.principals(user, choice=None) if one != user.pk]
+    people = User.objects.in_bulk(lenders) if lenders else {}
+    return [(people[one], poll.loans(user.pk)[one].until) for one in lenders]
+
+
 def _with_others(poll: Poll, ticket: Ticket, user: User, *, asked: bool) -> list[str]:
     """Return what may be done about who works on an open ticket, and what they are shown."""
     open_now = ticket.status == Ticket.Status.PENDING and poll.decision.settled_at is None
@@ -85,7 +97,7 @@ def _refusal(poll: Poll, ticket: Ticket, user: User) -> str | None:
 
 def _may_withdraw(poll: Poll, ticket: Ticket, user: User) -> bool:
     """While undecided, or during the hold; a pending ticket that is settled is held."""
-    own = any(vote.voter_id == user.pk for vote in poll.votes)
+    own = any(user.pk in (vote.voter_id, vote.principal_id) for vote in poll.votes)
     by_votes = poll.decision.settled_at is None or poll.decision.by == Decision.By.VOTES
     return own and by_votes and ticket.status == Ticket.Status.PENDING
 
@@ -99,5 +111,5 @@ def _may_revoke(poll: Poll, user: User) -> bool:
     # What is shown may go by this machine's clock; the service asks the database's again.
     if user.is_machine or until is None or shown_now() > until:
         return False
-    voted = any(vote.voter_id == user.pk for vote in poll.votes)
+    voted = any(user.pk in (vote.voter_id, vote.principal_id) for vote in poll.votes)
     return voted or permissions.may_override(user=user, policy=poll.decision.policy)

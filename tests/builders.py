@@ -94,7 +94,8 @@ def make_roles() -> dict[str, Group]:
     )}  # fmt: skip
     seeing = ["view_any_ticket", "view_ticket", "view_approvalpolicy", "view_checkpoint"]
     roles["auditor"].permissions.set([rights[name] for name in seeing])
-    roles["manager"].permissions.set([rights[name] for name in [*seeing, "add_accesskey"]])
+    managing = [*seeing, "add_accesskey", "view_delegation", "add_delegation"]
+    roles["manager"].permissions.set([rights[name] for name in managing])
     return roles
 
 

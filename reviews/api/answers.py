@@ -9,7 +9,7 @@ from approvals.models import ApprovalPolicy, User, Vote
 from approvals.quorum import Tally
 from approvals.services.polls import Poll, read_poll
 from audit.models import AuditEvent
-from reviews.actions import SENTENCES, available_actions
+from reviews.actions import SENTENCES, acting_for, available_actions
 from reviews.models import Comment, Ticket
 from reviews.representation import iso, ticket_core
 
@@ -65,6 +65,7 @@ def ticket_whole(
             "can": can,
             "why_not": why_not,
             "why_not_detail": None if why_not is None else SENTENCES[why_not],
+            "acting_for": _lenders(poll, viewer) if "vote" in can else [],
         },
     }
     for name in expand:
@@ -105,8 +106,7 @@ def tally(counted: Tally, votes: Sequence[Vote]) -> Json:
         "stage": counted.stage,
         "people": [
             {
-                "name": cast.voter.get_username(),
-                "label": cast.voter.label,
+                **_who(cast),
                 "choice": cast.choice,
                 "comment": cast.reason or None,
                 "at": iso(cast.cast_at),
@@ -117,20 +117,42 @@ def tally(counted: Tally, votes: Sequence[Vote]) -> Json:
 
 
 def _with_people(votes: Sequence[Vote]) -> Sequence[Vote]:
-    """Return the votes with their voters read, in one query for all."""
-    unread = [cast for cast in votes if not Vote.voter.is_cached(cast)]
-    people = User.objects.in_bulk({cast.voter_id for cast in unread}) if unread else {}
-    for cast in unread:
-        cast.voter = people[cast.voter_id]
+    """Return the votes with those who cast and those who own them, in one query for all."""
+    wanted = {cast.voter_id for cast in votes if not Vote.voter.is_cached(cast)}
+    wanted |= {cast.principal_id for cast in votes if not Vote.principal.is_cached(cast)}
+    people = User.objects.in_bulk(wanted) if wanted else {}
+    for cast in votes:
+        if cast.voter_id in people:
+            cast.voter = people[cast.voter_id]
+        if cast.principal_id in people:
+            cast.principal = people[cast.principal_id]
     return votes
+
+
+def _who(cast: Vote) -> Json:
+    """Return who cast a vote, and whose it is where it was lent."""
+    lent = cast.principal_id != cast.voter_id
+    return {
+        "name": cast.voter.get_username(),
+        "label": f"{cast.voter.label} for {cast.principal.label}" if lent else cast.voter.label,
+        "on_behalf_of": cast.principal.get_username() if lent else None,
+    }
+
+
+def _lenders(poll: Poll, viewer: User) -> list[Json]:
+    """Return for whom the viewer would vote: nobody, where they have a right of their own."""
+    found = acting_for(poll, viewer)
+    return [
+        {"name": person.get_username(), "label": person.label, "until": iso(until)}
+        for person, until in found
+    ]
 
 
 def vote(cast: Vote) -> Json:
     """Return one vote."""
     return {
         "id": str(cast.pk),
-        "name": cast.voter.get_username(),
-        "label": cast.voter.label,
+        **_who(cast),
         "choice": cast.choice,
         "reason": cast.reason,
         "response": cast.response,
@@ -173,7 +195,7 @@ def comment(remark: Comment) -> Json:
 
 
 def _votes(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG001
-    cast = Vote.objects.filter(decision__subject=ticket.pk).select_related("voter")
+    cast = Vote.objects.filter(decision__subject=ticket.pk).select_related("voter", "principal")
     return [vote(one) for one in cast.order_by("cast_at", "id")]
 
 

@@ -248,6 +248,12 @@ class VoteCreateRequest(StrictSerializer):
     amendments = Thing(most=PROPOSAL_MOST, required=False, allow_null=True)
     response = Thing(most=SMALL, required=False, allow_null=True)
     version = Whole(required=False, min_value=1, max_value=2**31 - 1)
+    on_behalf_of = Text(
+        max_length=150,
+        required=False,
+        help_text="User name or id of somebody who lends you their vote. Left out: your own right, "
+        "else that of the only one who lends you one here.",
+    )
 
 
 class ReasonRequest(StrictSerializer):

@@ -106,7 +106,8 @@ class PersonVoteAnswer(Serializer[Any]):
     """How one person answered."""
 
     name = CharField()
-    label = CharField()  # type: ignore[assignment]
+    label = CharField(help_text="`Ben for Ann`, where Ann lent Ben her vote.")  # type: ignore[assignment]
+    on_behalf_of = CharField(allow_null=True, help_text="Whose vote it is, where it was lent.")
     choice = CharField()
     comment = CharField(allow_null=True)
     at = DateTimeField()
@@ -123,12 +124,23 @@ class TallyAnswer(Serializer[Any]):
     people = PersonVoteAnswer(many=True)
 
 
+class LenderAnswer(Serializer[Any]):
+    """Somebody who lends the caller their vote."""
+
+    name = CharField()
+    label = CharField()  # type: ignore[assignment]
+    until = DateTimeField()
+
+
 class ViewerAnswer(Serializer[Any]):
     """What the caller may do, and why not vote."""
 
     can = ListField(child=CharField())
     why_not = CharField(allow_null=True)
     why_not_detail = CharField(allow_null=True)
+    acting_for = LenderAnswer(
+        many=True, help_text="Whose vote it would be, where it is not the caller's own."
+    )
 
 
 class VoteAnswer(Serializer[Any]):
@@ -136,7 +148,8 @@ class VoteAnswer(Serializer[Any]):
 
     id = UUIDField()
     name = CharField()
-    label = CharField()  # type: ignore[assignment]
+    label = CharField(help_text="`Ben for Ann`, where Ann lent Ben her vote.")  # type: ignore[assignment]
+    on_behalf_of = CharField(allow_null=True, help_text="Whose vote it is, where it was lent.")
     choice = CharField()
     reason = CharField()
     response = Object(allow_null=True)

@@ -9,6 +9,8 @@ from audit.models import AuditEvent
 
 _MOST = 200
 
+_CAST = "ticket.vote_cast"
+
 _SAID = {
     "ticket.opened": "opened this ticket",
     "ticket.claimed": "claimed it",
@@ -64,10 +66,11 @@ def story_of(stream: str, *, labels: Mapping[str, str]) -> list[Moment]:
 def _moment(event: AuditEvent, labels: Mapping[str, str]) -> Moment:
     said = _SAID.get(event.type, event.type)
     own = said[:1].islower() or event.type not in _SAID
+    lent_by = event.personal.get("principal_label", "") if event.type == _CAST else ""
     return Moment(
         at=event.at,
         shape=event.actor_kind if event.actor_kind in ("human", "machine") else "service",
-        who=(event.actor_label or "Countersign") if own else "",
+        who=f"{event.actor_label or 'Countersign'}{lent_by and f' for {lent_by}'}" if own else "",
         said=said,
         more=_more(event.type, event.data, labels),
         reason=event.reason if event.type != "ticket.decided" else "",

@@ -28,6 +28,7 @@ def vote_by_link(
     reason: str = "",
     response: Any = None,
     amendments: Any = None,
+    on_behalf_of: str = "",
 ) -> VoteAnswer:
     """Cast the vote of a link's person on the round the link is for, and spend the link with it.
 
@@ -53,6 +54,7 @@ def vote_by_link(
             reason=reason,
             response=response,
             amendments=amendments,
+            on_behalf_of=on_behalf_of,
         )
 
 

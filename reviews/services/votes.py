@@ -38,9 +38,11 @@ def cast_vote(
     reason: str = "",
     response: Any = None,
     amendments: Any = None,
+    on_behalf_of: str = "",
 ) -> VoteAnswer:
     """Take one person's vote on the version they saw; a completed quorum settles the ticket.
 
+    :param on_behalf_of: name or id of somebody who lends the voter their vote.
     :raises Refusal: see `approvals.services.votes.cast_vote`; also VersionRequired,
         TicketChanged, Busy.
     """
@@ -66,6 +68,7 @@ def cast_vote(
             channel=origin().channel,
             now=turn.now,
             within=turn.ticket.people_within(),
+            on_behalf_of=on_behalf_of,
             check_content=lambda content: check_modified(
                 checkpoint=ticket.checkpoint,
                 request=replace(request_of(ticket), proposal=content),
@@ -78,16 +81,23 @@ def cast_vote(
             return VoteAnswer(ticket, answer.vote, answer.tally, replayed=True, poll=answer.poll)
         if not waiting or was_settled:
             raise AlreadyDecided
+        vote = answer.vote
+        lent = vote.principal_id != vote.voter_id
         turn.story.add(
             "ticket.vote_cast",
-            reason=answer.vote.reason,
+            reason=vote.reason,
             data={
-                "vote": str(answer.vote.pk),
+                "vote": str(vote.pk),
                 "choice": choice,
                 "version": version,
                 "digest": decision.digest,
+                **({"principal": str(vote.principal_id)} if lent else {}),
             },
-            personal={"response": answer.vote.response, "amendments": answer.vote.amendments},
+            personal={
+                "response": vote.response,
+                "amendments": vote.amendments,
+                **({"principal_label": vote.principal.label} if lent else {}),
+            },
         )
         if answer.tally.winner is not None:
             turn.decision_touched = True
