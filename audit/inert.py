@@ -21,7 +21,9 @@ _HIDING = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 # Fillers count as letters, but show nothing.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 # Selectors choose how the character before them is drawn; more than one hides data.
-_SELECTORS = frozenset(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10))))
+_SELECTORS = frozenset(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
 # Marks that are drawn over their letter: 9\u03360\u0336 looks as if it were struck out.
 _OVERLAYS = frozenset(map(chr, (*range(0x334, 0x339), *range(0x20D0, 0x20E6))))
 _KNOWN_SPACES = frozenset(" \u00a0\u2009\u202f")

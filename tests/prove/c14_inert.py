@@ -1,57 +1,22 @@
 """C14: what a program, an AI or a stranger writes is shown as text and does nothing."""
 
-import contextlib
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from urllib.parse import quote
 
 from django.conf import settings
-from playwright.sync_api import Browser
 
 from approvals.models import User
 from reviews.services.deliveries import dispatch_due
 from tests.journeys.mailbox import html_of, mail_server
-from tests.prove import laden, web
-from tests.prove.cast import Cast, cast
+from tests.prove import laden
+from tests.prove.cast import cast
 from tests.prove.hostile import hostile
 from tests.prove.letters import link_for
+from tests.prove.onlookers import House, parcels, printed_by
 from tests.prove.rows import Figure, Row, figure
 from tests.prove.scene import Scene
-from tests.prove.switches import off
-from tests.prove.windows import Seen, Window, chromium, hides
-
-# What the command line runs when a control takes its caution away.
-_CARELESS = (
-    "import hitl_client.cli.screen as screen\n"
-    "screen.inert = lambda text, lines=False: text\n"
-    "from hitl_client.cli.app import main\n"
-    "main()\n"
-)
-
-
-def parcels(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Split texts into pages."""
-    for start in range(0, len(texts), size):
-        yield texts[start : start + size]
-
-
-class House:
-    """The service, its people, a browser, and the texts."""
-
-    def __init__(self, url: str, browser: Browser, people: Cast, texts: Sequence[str]) -> None:
-        self.url, self.browser, self.people, self.texts = url, browser, people, texts
-        self.cookie = web.session_of(people.voters[0])["Cookie"]
-
-    @contextlib.contextmanager
-    def window(self, seen: Seen, *, signed_in: bool = True) -> Iterator[Window]:
-        window = Window(self.browser, self.url, seen, self.cookie if signed_in else "")
-        try:
-            yield window
-        finally:
-            window.close()
+from tests.prove.windows import Seen, chromium
 
 
 def desk(house: House) -> Seen:
@@ -131,28 +96,11 @@ def addresses(house: House) -> Seen:
 def command_line(house: House) -> Seen:
     """What `hitl` writes: the bytes themselves, as a terminal would get them."""
     seen = Seen()
-    program = ["-c", _CARELESS] if "inert" in off() else ["-m", "hitl_client"]
-    environment = os.environ | {
-        "HITL_URL": house.url,
-        "HITL_TOKEN": web.token_of(house.people.voters[0]),
-        "PYTHONIOENCODING": "utf-8",
-    }
-
-    def told(*arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, *program, *arguments],
-            env=environment, capture_output=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-        text = (done.stdout + done.stderr).decode()
-        seen.pages += 1
-        seen.hidden.update(f"U+{ord(c):04X}" for c in text if hides(c) or c == "\r")
-
     for texts in parcels(house.texts, laden.EACH):
         ticket = laden.ticket_with(house.people, texts).ticket
-        told("get", ticket.label)
-    told("queue", "--limit", "10000")
-    told("--output", "json", "queue", "--limit", "10000")
+        printed_by(house, seen, "get", ticket.label)
+    printed_by(house, seen, "queue", "--limit", "10000")
+    printed_by(house, seen, "--output", "json", "queue", "--limit", "10000")
     return seen
 
 
