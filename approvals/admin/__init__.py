@@ -1,5 +1,5 @@
-"""People, roles, policies and keys: pages that look and translate."""
+"""People, roles and keys: pages that look and translate."""
 
-from approvals.admin import keys, people, policies, roles
+from approvals.admin import keys, people, roles
 
-__all__ = ["keys", "people", "policies", "roles"]
+__all__ = ["keys", "people", "roles"]

@@ -1,0 +1,277 @@
+"""Who decides: policies as people read them, and the form that publishes the next version."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import Max, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+from simple_history.admin import SimpleHistoryAdmin
+from unfold.admin import ModelAdmin
+
+from approvals import permissions
+from approvals.models import ApprovalPolicy
+from approvals.services.policies import fields_of, latest_version, rendered
+from approvals.spoken import EFFECTS, spoken_fields, spoken_needs, spoken_rung, spoken_safeguards
+from audit.admin import ReadOnlyAdmin
+from audit.clock import db_now
+from audit.differences import differences
+from reviews.admin.pages import person_of
+from reviews.admin.policy_edit import PolicyEdit
+from reviews.admin.settings_pages import (
+    confirmed,
+    other_holders,
+    proof_of,
+    see_other,
+    settings_page,
+)
+from reviews.display.walkthrough import walk_of_policy
+from reviews.models import Checkpoint, Rule
+from reviews.sla import PRIORITIES
+
+PUBLISH = "approvals.add_approvalpolicy"
+_LIST = "admin:approvals_approvalpolicy_changelist"
+
+
+@admin.register(ApprovalPolicy)
+class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
+    """Every published version. A version never changes; an edit is the next one."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return ModelAdmin.has_add_permission(self, request)
+
+    def get_urls(self) -> list[URLPattern]:
+        again = path(
+            "<uuid:policy_id>/again/",
+            self.admin_site.admin_view(self.publish_again),
+            name="approvals_approvalpolicy_again",
+        )
+        return [again, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show one row per policy."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        searched = request.GET.get("q", "").replace("\x00", "").strip()[:80]
+        rows = [
+            {
+                "policy": policy,
+                "asks": [spoken_needs(stage.needs) for stage in policy.stages.all()],
+                "silence": spoken_fields(rendered(policy))["Silence means"],
+                "askers": askers,
+            }
+            for policy, askers in _latest(searched)
+        ]
+        context = {"rows": rows, "searched": searched, "may_add": self.has_add_permission(request)}
+        return settings_page(request, "policies.html", context, title="Who decides")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show one version: who is asked, what may be answered, how long, and what came before."""
+        policy = self._seen(request, object_id)
+        latest = latest_version(policy.slug)
+        assert latest is not None
+        question = rendered(policy)
+        fields = spoken_fields(question)
+        told = {f: w for f, w in fields.items() if not f.startswith(("Step", "Answer"))}
+        context = {
+            "policy": policy,
+            "latest": latest,
+            "steps": [
+                {**stage, "words": spoken_needs(stage["needs"]),
+                 "rungs": [spoken_rung(rung) for rung in stage["ladder"]]}
+                for stage in question["stages"]
+            ],
+            "answers": [{**o, "does": EFFECTS[o["effect"]]} for o in question["options"]],
+            "timing": told,
+            "safeguards": spoken_safeguards(policy.safeguards),
+            "replacing": permissions.overriding_roles(policy),
+            "askers": _askers(policy.slug),
+            "versions": _versions(policy.slug),
+            "compared": differences(fields_of(policy), fields_of(latest))
+            if policy.pk != latest.pk else [],
+            "may_add": self.has_add_permission(request),
+            **self._tried(request, policy),
+        }  # fmt: skip
+        title = (
+            policy.name if policy.pk == latest.pk else f"{policy.name}, version {policy.version}"
+        )
+        return settings_page(
+            request, "policy.html", context, title=title, crumbs=[("Who decides", reverse(_LIST))]
+        )
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Edit the next version (`?from=` a policy) or a new one; publish it after a look."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        user = person_of(request)
+        slug = request.GET.get("from", "").replace("\x00", "")
+        before = latest_version(slug) if slug else None
+        edit = PolicyEdit.of(request, before)
+        go = request.POST.get("go", "")
+        if request.method != "POST" or go == "rows":
+            return self._form(request, edit)
+        if not edit.is_whole():
+            return self._form(request, edit)
+        if go != "publish":
+            return self._look(request, edit)
+        if edit.after != (before.version if before else 0):
+            edit.banners = [
+                "Somebody published a version meanwhile; look at the differences again."
+            ]
+            return self._look(request, edit)
+        if edit.preview().weakens and (wrong := confirmed(request, user)):
+            edit.banners = wrong
+            return self._look(request, edit)
+        policy = edit.publish(by=user)
+        if policy is None:
+            return self._form(request, edit)
+        moved = edit.move_askers(policy, by=user)
+        told = f" {moved} of what asks it moved to it." if moved else ""
+        messages.success(request, f"{policy} is published.{told}")
+        return see_other("approvals_approvalpolicy_change", policy.pk)
+
+    @method_decorator(require_POST)
+    def publish_again(self, request: HttpRequest, policy_id: Any) -> HttpResponse:
+        """Publish an old version again, as the next one."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        old = self._seen(request, str(policy_id))
+        edit = PolicyEdit.again(request, old)
+        if not request.POST.get("sure") or (
+            edit.preview().weakens and (edit.banners or confirmed(request, person_of(request)))
+        ):
+            return self._look(request, edit, again=old)
+        policy = edit.publish(by=person_of(request))
+        if policy is None:
+            return self._look(request, edit, again=old)
+        edit.move_askers(policy, by=person_of(request))
+        messages.success(request, f"Version {old.version} is in force again, as {policy}.")
+        return see_other("approvals_approvalpolicy_change", policy.pk)
+
+    def _form(self, request: HttpRequest, edit: PolicyEdit) -> HttpResponse:
+        title = f"Next version of {edit.before.name}" if edit.before else "New policy"
+        context = {
+            "edit": edit,
+            "roles": list(Group.objects.order_by("name").values_list("name", flat=True)),
+            "effects": EFFECTS,
+            "banners": edit.banners,
+        }
+        return settings_page(
+            request, "policy_form.html", context, title=title, crumbs=self._crumbs(edit)
+        )
+
+    def _look(
+        self, request: HttpRequest, edit: PolicyEdit, *, again: ApprovalPolicy | None = None
+    ) -> HttpResponse:
+        user = person_of(request)
+        preview = edit.preview()
+        context = {
+            "edit": edit,
+            "again": again,
+            "preview": preview,
+            "banners": edit.banners,
+            "proof": proof_of(user),
+            "others": [other.label for other in other_holders(user, PUBLISH)],
+            "askers": _askers(edit.slug),
+            "warnings": edit.warnings(),
+        }
+        title = "What changes" if edit.before else "Publish it"
+        return settings_page(
+            request, "policy_look.html", context, title=title, crumbs=self._crumbs(edit)
+        )
+
+    def _crumbs(self, edit: PolicyEdit) -> list[tuple[str, str]]:
+        crumbs = [("Who decides", reverse(_LIST))]
+        if edit.before:
+            here = reverse("admin:approvals_approvalpolicy_change", args=[edit.before.pk])
+            crumbs.append((edit.before.name, here))
+        return crumbs
+
+    def _seen(self, request: HttpRequest, object_id: str) -> ApprovalPolicy:
+        policy = self.get_object(request, object_id)
+        if policy is None:
+            raise Http404("There is no such version.")
+        if not self.has_view_permission(request, policy):
+            raise PermissionDenied
+        return policy
+
+    def _tried(self, request: HttpRequest, policy: ApprovalPolicy) -> dict[str, Any]:
+        """Return what the page shows for an amount somebody asks about; nothing is stored."""
+        asked = {"amount": request.GET.get("amount", "").strip()[:40],
+                 "priority": request.GET.get("priority", "medium")}  # fmt: skip
+        found: dict[str, Any] = {"asked": asked, "priorities": PRIORITIES}
+        if "amount" not in request.GET:
+            return found
+        try:
+            amount = Decimal(asked["amount"].replace(" ", "")) if asked["amount"] else None
+        except InvalidOperation:
+            return {**found, "amount_error": "Write an amount, for example 5000."}
+        if amount is not None and not (amount.is_finite() and abs(amount) < 10**15):
+            return {**found, "amount_error": "Write an amount, for example 5000."}
+        priority = asked["priority"] if asked["priority"] in PRIORITIES else "medium"
+        walk = walk_of_policy(policy, amount=amount, priority=priority, now=db_now())
+        return {**found, "walk": walk}
+
+
+def _latest(searched: str) -> list[tuple[ApprovalPolicy, list[str]]]:
+    newest = dict(
+        ApprovalPolicy.objects.values_list("slug").annotate(newest=Max("version")).order_by()
+    )
+    policies = ApprovalPolicy.objects.select_related("published_by").prefetch_related("stages")
+    if searched:
+        policies = policies.filter(Q(name__icontains=searched) | Q(slug__icontains=searched))
+    asking: dict[str, list[str]] = {}
+    for slug, title in Checkpoint.objects.filter(active=True).values_list(
+        "question__slug", "title"
+    ):
+        asking.setdefault(slug, []).append(title)
+    return [
+        (policy, asking.get(policy.slug, []))
+        for policy in policies.order_by("name", "slug", "-version")
+        if newest[policy.slug] == policy.version
+    ]
+
+
+def _askers(slug: str) -> list[dict[str, Any]]:
+    """Return what puts a policy's question: checkpoints and rules, with the version they ask."""
+    checkpoints = Checkpoint.objects.filter(question__slug=slug).select_related("question")
+    rules = Rule.objects.filter(question__slug=slug).exclude(state=Rule.State.OFF)
+    return [
+        {"key": f"c-{c.pk}", "title": c.title, "version": c.question.version, "checkpoint": c.pk}
+        for c in checkpoints
+    ] + [
+        {
+            "key": f"r-{rule.pk}",
+            "title": f"{rule.checkpoint.title}, rule “{rule.name}”",
+            "version": rule.question.version if rule.question else 0,
+            "checkpoint": rule.checkpoint_id,
+        }
+        for rule in rules.select_related("checkpoint", "question")
+    ]
+
+
+def _versions(slug: str) -> list[dict[str, Any]]:
+    """Return every version, newest first, each with what it changed of the one before."""
+    policies = list(
+        ApprovalPolicy.objects.filter(slug=slug)
+        .select_related("published_by")
+        .prefetch_related("stages")
+        .order_by("version")[:100]
+    )
+    rows: list[dict[str, Any]] = []
+    before: dict[str, str] | None = None
+    for policy in policies:
+        fields = fields_of(policy)
+        changed = differences(before, fields) if before is not None else []
+        rows.append({"policy": policy, "changes": changed, "first": before is None})
+        before = fields
+    return rows[::-1]
