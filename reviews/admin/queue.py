@@ -13,10 +13,12 @@ from django.http import HttpRequest
 from approvals.models import User, Vote
 from approvals.options import ALLOWING
 from audit.clock import db_now
+from reviews.admin.narrowing import Narrowing
 from reviews.display import moments
 from reviews.display.fields import currency_of, money
 from reviews.display.switches import switched_off
 from reviews.models import Assignment, Queue, Ticket
+from reviews.models.checkpoint import Risk
 from reviews.querysets import TicketQuerySet
 
 PAGE = 50
@@ -53,6 +55,17 @@ class Row:
     needed: int
     given: int
     holder: User | None
+
+    @property
+    def selectable(self) -> bool:
+        """Tell whether it may be chosen together with others: it waits, and no risk is high."""
+        waits = self.ticket.status == Ticket.Status.PENDING and not self.ticket.decision.settled_at
+        return waits and self.ticket.risk != Risk.HIGH
+
+    @property
+    def together(self) -> bool:
+        """Tell whether many like it may get one answer."""
+        return self.ticket.risk == Risk.LOW
 
     @property
     def dots(self) -> list[bool]:
@@ -119,7 +132,7 @@ def row_of(ticket: Ticket, *, now: datetime) -> Row:
 def for_rows(tickets: TicketQuerySet) -> TicketQuerySet:
     """Read with the tickets all that their rows show, in a fixed number of queries."""
     return (
-        tickets.select_related("checkpoint", "requester", "decision", "queue")
+        tickets.select_related("checkpoint", "requester", "decision", "queue", "region")
         .defer(
             *("ai", "asked", "interaction", "pipeline", "decision__content"),
             *("decision__approved_content", "checkpoint__proposal_schema", "checkpoint__view"),
@@ -201,6 +214,7 @@ class QueuePage:
         show = self.asked["show"]
         self.show = show if show in SHOWN else "waiting"
         self.words = self.asked["q"].replace("\x00", "")[:200]
+        self.narrowing = Narrowing.read(request.GET)
         self.seen = Ticket.objects.visible_to(user)
         self.queues = list(
             Queue.objects.filter(pk__in=self.seen.order_by().values("queue").distinct())[:12]
@@ -209,9 +223,8 @@ class QueuePage:
 
     def held(self) -> TicketQuerySet:
         """Return the waiting tickets this person holds."""
-        mine = Assignment.objects.filter(
-            person=self.user, released_at__isnull=True, until__gt=self.now
-        )
+        standing = Q(until__isnull=True) | Q(until__gt=self.now)
+        mine = Assignment.objects.filter(standing, person=self.user, released_at__isnull=True)
         return self.seen.waiting().filter(pk__in=mine.values("ticket"))
 
     def page(self) -> Page:
@@ -225,6 +238,8 @@ class QueuePage:
             tickets = self.seen
         if self.queue is not None:
             tickets = tickets.filter(queue=self.queue)
+        if self.narrowing:
+            tickets = self.narrowing.apply(tickets, now=self.now)
         tickets = for_rows(find(tickets, self.words))
         found = self._ranked(tickets) if ranked else self._latest(tickets)
         more = ""
@@ -263,6 +278,7 @@ class QueuePage:
         kept = {
             "show": "" if self.show == "waiting" else self.show,
             "queue": self.queue.slug if self.queue else "",
+            **self.narrowing.query(),
             "q": self.words,
             **changed,
         }
@@ -271,11 +287,8 @@ class QueuePage:
 
     def summary(self) -> dict[str, Any]:
         """Return the line above the list, in one query: yours, next due, overdue."""
-        held = Q(
-            assignments__person=self.user,
-            assignments__released_at__isnull=True,
-            assignments__until__gt=self.now,
-        )
+        held = Q(assignments__person=self.user, assignments__released_at__isnull=True)
+        held &= Q(assignments__until__isnull=True) | Q(assignments__until__gt=self.now)
         return (
             self.seen.waiting()
             .order_by()

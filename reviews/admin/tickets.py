@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
@@ -16,9 +16,13 @@ from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, Versio
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
 from audit.admin import ReadOnlyAdmin
+from reviews.admin import preferences
+from reviews.admin.bulk import bulk_page, bulk_result
 from reviews.admin.card import Typed, changed_fields
+from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import desk_page, in_zone_of, person_of
 from reviews.admin.queue import QueuePage
+from reviews.admin.queue_frame import arrivals, frame
 from reviews.admin.ticket_page import TicketPage
 from reviews.display import moments
 from reviews.models import Ticket
@@ -49,15 +53,25 @@ class TicketAdmin(ReadOnlyAdmin):
         return self.has_view_permission(request)
 
     def get_urls(self) -> list[URLPattern]:
-        start = path(
-            "next/", self.admin_site.admin_view(self.start_reviewing), name="reviews_ticket_next"
-        )
-        report = path(
-            "<str:object_id>/report",
-            self.admin_site.admin_view(self.report),
-            name="reviews_ticket_report",
-        )
-        return [start, report, *super().get_urls()]
+        at_desk = {
+            "next/": (self.start_reviewing, "next"),
+            "arrivals/": (self.arrivals, "arrivals"),
+            "bulk/": (bulk_page, "bulk"),
+            "bulk/result/": (bulk_result, "bulk_result"),
+            "preferences/": (preferences.preferences_page, "preferences"),
+            "density/": (preferences.density, "density"),
+            "views/": (preferences.views, "views"),
+            "<str:object_id>/report": (self.report, "report"),
+        }
+        return [
+            # For everybody an agent acts for, whether they have a place at the desk or not.
+            path("requests/", my_requests, name="reviews_ticket_requests"),
+            *(
+                path(where, self.admin_site.admin_view(view), name=f"reviews_ticket_{name}")
+                for where, (view, name) in at_desk.items()
+            ),
+            *super().get_urls(),
+        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -65,9 +79,17 @@ class TicketAdmin(ReadOnlyAdmin):
         """Show the queue."""
         user = person_of(request)
         with in_zone_of(user):
-            context = QueuePage(request, user).context()
+            page = QueuePage(request, user)
+            context = page.context()
+            context |= frame(page, context["rows"])
             context["nothing"] = "nothing" in request.GET
             return desk_page(request, "queue.html", context)
+
+    @method_decorator(require_safe)
+    def arrivals(self, request: HttpRequest) -> HttpResponse:
+        """Say how many tickets came since a list was made; the page asks now and then."""
+        told = arrivals(request, QueuePage(request, person_of(request)))
+        return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
     @method_decorator(require_POST)
     def start_reviewing(self, request: HttpRequest) -> HttpResponse:
@@ -164,6 +186,7 @@ class TicketAdmin(ReadOnlyAdmin):
         typed = Typed(
             choice=request.POST.get("choice", ""),
             reason=request.POST.get("reason", ""),
+            on_behalf_of=request.POST.get("on_behalf_of", ""),
             data=request.POST,
         )
         page = TicketPage(ticket, user, typed)
@@ -193,6 +216,7 @@ class TicketAdmin(ReadOnlyAdmin):
                 reason=reason.replace("\r\n", "\n"),
                 response=response,
                 amendments=amendments,
+                on_behalf_of=typed.on_behalf_of,
             )
         except Refusal as refusal:
             return self._refused(request, ticket, user, refusal, typed)

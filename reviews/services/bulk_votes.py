@@ -92,8 +92,8 @@ def _one(voter: User, choice: str, reason: str, item: Item) -> Result:
         )
         return Result(item, "done", "", answer.ticket)
     except Refusal as refusal:
-        fate = _FATES.get(type(refusal), "needs-single-review")
-        return Result(item, fate, refusal.detail, ticket)
+        fates = (fate for kind, fate in _FATES.items() if isinstance(refusal, kind))
+        return Result(item, next(fates, "needs-single-review"), refusal.detail, ticket)
 
 
 def why_single(ticket: Ticket, choice: str) -> str:

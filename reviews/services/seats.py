@@ -49,4 +49,9 @@ def works_on(poll: Poll, person: User) -> bool:
 
 def poll_of(turn: Turn, person: User) -> Poll:
     """Return the question as it stands, with this person's rights."""
-    return read_poll(decision=turn.decision, also=[person.pk], within=turn.ticket.people_within())
+    return read_poll(
+        decision=turn.decision,
+        also=[person.pk],
+        within=turn.ticket.people_within(),
+        now=turn.now,
+    )

@@ -22,7 +22,12 @@ _ICONS = {
     "back": '<path d="M9.75 3.5 5.25 8l4.5 4.5"/>',
     "return": '<path d="M5.5 3 2.5 6l3 3"/><path d="M2.75 6h6.5a4 4 0 0 1 0 8H7"/>',
     "pause": '<circle cx="8" cy="8" r="6.25"/><path d="M6.5 5.75v4.5M9.5 5.75v4.5"/>',
+    "down": '<path d="m4.5 6.25 3.5 3.5 3.5-3.5"/>',
+    "compact": '<path d="M2.5 4h11M2.5 8h11M2.5 12h11"/>',
+    "roomy": '<rect x="2.5" y="2.5" width="11" height="4" rx="1"/>'
+    '<rect x="2.5" y="9.5" width="11" height="4" rx="1"/>',
     "search": '<circle cx="7" cy="7" r="4.75"/><path d="m10.6 10.6 3.4 3.4"/>',
+    "person": '<circle cx="8" cy="5" r="2.75"/><path d="M2.75 14c.5-3 2.6-4.5 5.25-4.5s4.75 1.5 5.25 4.5"/>',
     "risk": '<path d="M8 1.75 13.5 4v4c0 3.2-2.3 5.3-5.5 6.25C4.8 13.3 2.5 11.2 2.5 8V4z"/>',
 }
 
