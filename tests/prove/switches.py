@@ -201,6 +201,24 @@ def _without_receipt_check() -> None:
     Decision.executed_digest = property(lambda _: AnyDigest("0" * 64))  # type: ignore[assignment]
 
 
+def _without_one_clock() -> None:
+    from datetime import timedelta
+
+    from audit import clock
+    from reviews.services import sweeps, turns
+
+    turns.db_now = sweeps.db_now = lambda: clock.db_now() + timedelta(milliseconds=500)
+
+
+def _without_asked_by_error() -> None:
+    from reviews import rules
+
+    def passed(error: str, shadow: tuple[rules.Rule, ...]) -> rules.Verdict:
+        return rules.Verdict("allow", None, "No rule matched; otherwise allow.", error, shadow)
+
+    rules._asked_by_error = passed
+
+
 class AnyDigest(str):
     """A digest that equals every other."""
 
@@ -225,6 +243,8 @@ _PATCHES: dict[str, Callable[[], None]] = {
     "own-work": _without_own_work,
     "frozen-question": _without_frozen_question,
     "receipt-check": _without_receipt_check,
+    "one-clock": _without_one_clock,
+    "asked-by-error": _without_asked_by_error,
     "rights-now": _without_rights_now,
     "event-unity": _without_event_unity,
 }
