@@ -38,6 +38,11 @@ class NotEligible(Refusal):
     sentence = "You are not among the people asked, for this step or this answer."
 
 
+class NotOnCall(NotEligible):
+    code = "not-on-call"
+    sentence = "You are asked only in the hours in which you are on call."
+
+
 class OwnWork(Refusal):
     code, status = "own-work", 403
     sentence = "Nobody decides on their own work."

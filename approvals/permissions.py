@@ -1,17 +1,27 @@
 """Who holds which right. The only place that knows how rights are stored."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from guardian.shortcuts import assign_perm, get_groups_with_perms, remove_perm
 
-from approvals.models import ApprovalPolicy, PolicyStage, StageGrant
+from approvals.models import (
+    Appointment,
+    ApprovalPolicy,
+    Delegation,
+    PolicyStage,
+    RoleProfile,
+    StageGrant,
+)
+from approvals.rosters import Roster, read_shifts
 
 if TYPE_CHECKING:
     from approvals.models import User
@@ -34,6 +44,7 @@ class Loan:
 class Holder:
     """One user as the rights stand now: `seats` are (stage position, role name).
 
+    `on_call` are those of them that may be used only in certain hours, and in which.
     `excluded_as` says why a decision is their own work; None when it is not, or no decision asked.
     `loans` are those this user may vote for, by the lender's id. A loan holds the lender's own
     seats and no loan, so it is one step deep however the rows stand.
@@ -46,18 +57,29 @@ class Holder:
     seats: frozenset[Seat]
     excluded_as: str | None = None
     loans: Mapping[int, Loan] = field(default_factory=dict)
+    on_call: Mapping[Seat, Roster] = field(default_factory=dict)
+
+    def seats_at(self, at: datetime) -> frozenset[Seat]:
+        """Return the seats this user may use at an instant."""
+        if not self.on_call:
+            return self.seats
+        off = {seat for seat, roster in self.on_call.items() if not roster.covers(at)}
+        return self.seats - off
 
     @property
     def names(self) -> frozenset[int | str]:
         return frozenset((self.user_id, self.username))
 
 
+# A role whose person each decision appoints (`appoints`) gives its members nothing.
 _GRANTS = """
-SELECT p.group_id, s.position, g.name
+SELECT p.group_id, s.position, g.name, f.hours, f.time_zone,
+    COALESCE(f.kind, 'members') <> 'members' AS appoints
 FROM approvals_policystage s
 JOIN approvals_stagegrant p ON p.content_object_id = s.id
 JOIN auth_permission a ON a.id = p.permission_id AND a.codename = 'vote_policystage'
 JOIN auth_group g ON g.id = p.group_id
+LEFT JOIN approvals_roleprofile f ON f.role_id = p.group_id
 WHERE s.policy_id = %(policy)s
 """
 _IN_FORCE = "l.ended_at IS NULL AND l.starts_at <= %(now)s AND l.ends_at > %(now)s"
@@ -85,13 +107,16 @@ GROUP BY w.identity
 _LENT = """
 (NOT l.limited OR EXISTS (
     SELECT 1 FROM approvals_delegation_roles r
-    WHERE r.delegation_id = l.id AND r.group_id = m.group_id
+    WHERE r.delegation_id = l.id AND r.group_id = {role}
 ))
 """
+_LENT_MEMBER = _LENT.format(role="m.group_id")
+_LENT_APPOINTED = _LENT.format(role="o.role_id")
 # The texts in braces are the constants above, never anything a caller sends; `people` becomes
 # one marker per person.
 _HOLDERS = f"""
-SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, l.delegate_id, l.ends_at
+SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, x.hours, x.time_zone,
+    l.delegate_id, l.ends_at
 FROM (
     SELECT id AS person_id, NULL AS delegate_id, NULL AS id, NULL AS ends_at, NULL AS limited
     FROM approvals_user WHERE id IN (people)
@@ -101,14 +126,20 @@ FROM (
 ) l
 JOIN approvals_user u ON u.id = l.person_id
 LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
-LEFT JOIN approvals_user_groups m ON m.user_id = u.id AND (l.id IS NULL OR {_LENT})
-LEFT JOIN ({_GRANTS}) x ON x.group_id = m.group_id
+LEFT JOIN approvals_user_groups m ON m.user_id = u.id AND (l.id IS NULL OR {_LENT_MEMBER})
+LEFT JOIN approvals_appointment o ON o.user_id = u.id AND o.decision_id = %(decision)s
+    AND (l.id IS NULL OR {_LENT_APPOINTED})
+LEFT JOIN ({_GRANTS}) x ON (x.group_id = m.group_id AND NOT x.appoints)
+    OR (x.group_id = o.role_id AND x.appoints)
 """  # noqa: S608
 _EVERYBODY = f"""
-SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, NULL, NULL
+SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, x.hours, x.time_zone,
+    NULL, NULL
 FROM ({_GRANTS}) x
-JOIN approvals_user_groups m ON m.group_id = x.group_id
-JOIN approvals_user u ON u.id = m.user_id
+LEFT JOIN approvals_user_groups m ON m.group_id = x.group_id AND NOT x.appoints
+LEFT JOIN approvals_appointment o ON o.role_id = x.group_id AND x.appoints
+    AND o.decision_id = %(decision)s
+JOIN approvals_user u ON u.id = COALESCE(m.user_id, o.user_id)
 LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
 WHERE u.kind = 'human' AND u.is_active
 """  # noqa: S608
@@ -119,7 +150,7 @@ SELECT l.lender_id, m.group_id
 FROM approvals_delegation l
 JOIN approvals_user u ON u.id = l.lender_id AND u.is_active
 JOIN approvals_user_groups m ON m.user_id = u.id
-WHERE l.delegate_id = %(user)s AND {_IN_FORCE} AND {_LENT}
+WHERE l.delegate_id = %(user)s AND {_IN_FORCE} AND {_LENT_MEMBER}
 """  # noqa: S608
 
 
@@ -157,27 +188,43 @@ def _instant(now: datetime) -> Any:
 
 def _read(query: str, parameters: Mapping[str, Any]) -> dict[int, Holder]:
     people: dict[tuple[int, int | None], tuple[str, bool, bool, str | None, set[Seat]]] = {}
+    on_call: dict[tuple[int, int | None], dict[Seat, Roster]] = {}
     ends: dict[tuple[int, int | None], Any] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        for user_id, username, active, kind, why, position, role, to, until in cursor.fetchall():
+        for row in cursor.fetchall():
+            user_id, username, active, kind, why, position, role, hours, zone, to, until = row
             new = (username, bool(active), kind == "human", why, set[Seat]())
-            row = people.setdefault((user_id, to), new)
+            known = people.setdefault((user_id, to), new)
             if position is not None:
-                row[4].add((position, role))
+                known[4].add((position, role))
+                if hours not in _AT_ALL_HOURS:
+                    roster = _roster(hours if isinstance(hours, str) else json.dumps(hours), zone)
+                    on_call.setdefault((user_id, to), {})[position, role] = roster
             ends[user_id, to] = until
     loans: dict[int, dict[int, Loan]] = {}
     for (lender, to), (username, active, human, why, seats) in people.items():
         if to is not None:
-            holder = Holder(lender, username, active, human, frozenset(seats), why)
+            duty = on_call.get((lender, to), {})
+            holder = Holder(lender, username, active, human, frozenset(seats), why, on_call=duty)
             loans.setdefault(to, {})[lender] = Loan(holder, _aware(ends[lender, to]))
     return {
         user_id: Holder(
-            user_id, username, active, human, frozenset(seats), why, loans.get(user_id, {})
+            *(user_id, username, active, human, frozenset(seats), why),
+            loans=loans.get(user_id, {}),
+            on_call=on_call.get((user_id, None), {}),
         )
         for (user_id, to), (username, active, human, why, seats) in people.items()
         if to is None
     }
+
+
+_AT_ALL_HOURS: tuple[Any, ...] = (None, "[]", [])
+
+
+@lru_cache(maxsize=256)
+def _roster(hours: str, zone: str) -> Roster:
+    return Roster(read_shifts(json.loads(hours)), zone)
 
 
 def _aware(stored: datetime | str) -> datetime:
@@ -207,6 +254,25 @@ def policies_open_to(roles: Iterable[int]) -> QuerySet[PolicyStage, UUID]:
             "content_object"
         )
     ).values_list("policy_id", flat=True)
+
+
+def decisions_appointing(user: "User", *, now: datetime) -> QuerySet[Appointment, UUID]:
+    """Return the ids of the decisions that appointed a person, or who lends to them now."""
+    lent = Delegation.objects.in_force(now).filter(
+        Q(limited=False) | Q(roles=OuterRef("role")), lender=OuterRef("user"), delegate=user
+    )
+    mine = Appointment.objects.filter(Q(user=user) | Exists(lent))
+    return mine.values_list("decision_id", flat=True)
+
+
+def roles_appointing(*, policy_id: UUID) -> dict[str, int]:
+    """Return the roles on a policy's stages whose person each decision appoints, name to id."""
+    asked = StageGrant.objects.filter(
+        content_object__policy=policy_id,
+        permission__codename=VOTE,
+        group__profile__kind=RoleProfile.Kind.REQUESTERS_MANAGER,
+    )
+    return dict(asked.values_list("group__name", "group_id").distinct())
 
 
 def grant_votes(*, stage: PolicyStage, roles: Iterable[Group]) -> None:

@@ -8,6 +8,7 @@ from approvals.errors import (
     AlreadyVoted,
     MachineCannotVote,
     NotEligible,
+    NotOnCall,
     OwnWork,
 )
 from approvals.models import Decision, Receipt, User
@@ -26,7 +27,10 @@ SENTENCES: dict[str, str] = {
     "inactive": "This account is switched off.",
     **{
         refusal.code: refusal.sentence
-        for refusal in (AlreadyDecided, AlreadyVoted, MachineCannotVote, NotEligible, OwnWork)
+        for refusal in (
+            *(AlreadyDecided, AlreadyVoted, MachineCannotVote),
+            *(NotEligible, NotOnCall, OwnWork),
+        )
     },
 }
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Least
 
 from approvals import permissions
 from audit.clock import shown_now
@@ -66,7 +66,8 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
             return self
         from reviews.models import queue  # which is made with this module
 
-        mine = Q(requester=user) | Q(beneficiary=user)
+        appointed = permissions.decisions_appointing(user, now=shown_now())
+        mine = Q(requester=user) | Q(beneficiary=user) | Q(decision__in=appointed)
         return self.filter(Q(lane__in=queue.Lane.objects.open_to(user)) | mine)
 
     def waiting(self) -> Self:
@@ -84,11 +85,9 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         ticket is 24 h old, from then on its score is its base plus the whole age weight.
         """
         weight = Cast(KeyTextTransform("age", "queue__weights"), models.FloatField())
-        score = models.Case(
-            models.When(created_at__lte=now - SATURATES, then=F("rank_base") + weight),
-            default=F("rank_young") + weight * (now.timestamp() / SATURATES.total_seconds()),
-        )
-        return self.annotate(score=score).order_by("-score", "created_at", "pk")
+        aged = weight * (now.timestamp() / SATURATES.total_seconds())
+        score = Least(F("rank_base") + weight, F("rank_young") + aged)
+        return self.annotate(score=score).order_by("-score", "pk")
 
     def locked(self) -> Self:
         """Lock the tickets, and nothing they point to, until the transaction ends."""

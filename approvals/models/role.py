@@ -4,10 +4,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from approvals.models.decision import Decision
 from approvals.models.user import check_time_zone
+from approvals.reading import QuestionInvalid
+from approvals.rosters import read_shifts
 
 
 def always() -> list[dict[str, Any]]:
@@ -38,6 +41,12 @@ class RoleProfile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.get_kind_display()}"
+
+    def clean(self) -> None:
+        try:
+            read_shifts(self.hours)
+        except QuestionInvalid as problem:
+            raise ValidationError({"hours": [e["message"] for e in problem.errors]}) from problem
 
 
 class Appointment(models.Model):

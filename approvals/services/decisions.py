@@ -2,10 +2,10 @@
 
 import json
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
@@ -17,11 +17,20 @@ from approvals.errors import (
     NotAllowed,
     WrongState,
 )
-from approvals.models import ApprovalPolicy, Decision, Exclusion, Receipt, User, Vote
+from approvals.models import (
+    Appointment,
+    ApprovalPolicy,
+    Decision,
+    Exclusion,
+    Receipt,
+    User,
+    Vote,
+)
 from approvals.options import ALLOWING
 from approvals.permissions import Holder
 from approvals.question import Question, render_question, resolve
 from approvals.services.polls import question_of
+from approvals.stages import Need
 from audit.canonical import canonical_bytes, digest_of, sha256_hex
 from audit.services import Draft
 
@@ -30,6 +39,13 @@ _MUTABLE = (
     *("amendments", "approved_content", "approved_action_digest", "settled_at", "final_at"),
     *("revocable_until", "revoked_at", "revoked_by", "last_event"),
 )
+
+
+class Opened(NamedTuple):
+    """A question just asked, and the roles of which too few people can answer it."""
+
+    decision: Decision
+    short_of: list[str]
 
 
 def open_decision(
@@ -44,18 +60,30 @@ def open_decision(
     amount: Any,
     least_people: int = 1,
     excluded: Mapping[int, str],
+    asking: Sequence[User] = (),
     within: Collection[int] | None,
     system: dict[str, Any],
     now: datetime,
     last_event: UUID,
-) -> Decision:
-    """Freeze a question about one version of a subject and store it with those it excludes."""
+) -> Opened:
+    """Freeze a question about one version of a subject and store it with those it excludes.
+
+    :param asking: for whom it is asked, the closest first; where a role is filled by their
+        manager, that person is appointed now.
+    """
     everybody: dict[int, Holder] = {}
+    roles = permissions.roles_appointing(policy_id=policy.pk)
+    manager = _manager_of(asking, excluded=excluded, within=within) if roles else None
 
     def eligible(stage: int, need: int) -> int:
         if not everybody:
             everybody.update(permissions.everybody_seated(policy_id=policy.pk, now=now))
-        asked = question.stages[stage].needs[need]
+        return people_for(stage, question.stages[stage].needs[need])
+
+    def people_for(stage: int, asked: Need) -> int:
+        if asked.role in roles:
+            named = manager and {manager.pk, manager.username}
+            return int(bool(named and (not asked.people or named & set(asked.people))))
         return sum(
             (stage, asked.role) in holder.seats
             and (not asked.people or not holder.names.isdisjoint(asked.people))
@@ -65,7 +93,8 @@ def open_decision(
         )
 
     resolved = resolve(question, eligible=eligible, amount=amount)
-    frozen = render_question(_by_at_least(least_people, resolved))
+    asked = _by_at_least(least_people, resolved)
+    frozen = render_question(asked)
     content = canonical_bytes(proposal)
     action_digest = sha256_hex(content)
     decision = Decision(
@@ -95,7 +124,33 @@ def open_decision(
     Exclusion.objects.bulk_create(
         Exclusion(decision=decision, user_id=user_id, why=why) for user_id, why in excluded.items()
     )
-    return decision
+    if manager is not None:
+        Appointment.objects.bulk_create(
+            Appointment(decision=decision, role_id=role, user=manager) for role in roles.values()
+        )
+    short_of = [
+        need.role
+        for place, stage in enumerate(asked.stages)
+        for need in stage.needs
+        if people_for(place, need) < int(need.count)
+    ]
+    return Opened(decision, list(dict.fromkeys(short_of)))
+
+
+def _manager_of(
+    asking: Sequence[User], *, excluded: Mapping[int, str], within: Collection[int] | None
+) -> User | None:
+    """Return the nearest manager above who may decide: nobody decides on their own work."""
+    above = next((one.manager_id for one in asking if one.manager_id), None)
+    seen: set[int] = set()
+    while above is not None and above not in seen:
+        seen.add(above)
+        manager = User.objects.get(pk=above)
+        fits = manager.is_active and not manager.is_machine and above not in excluded
+        if fits and (within is None or above in within):
+            return manager
+        above = manager.manager_id
+    return None
 
 
 def _by_at_least(people: int, question: Question) -> Question:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from approvals import permissions
 from approvals.eligibility import Standing, refusal
@@ -15,6 +15,8 @@ from approvals.quorum import Cast, Tally, decide
 from approvals.walks import Seated
 from audit.clock import shown_now
 from audit.prepared import PreparedRead
+
+_NOT_ASKED = ("not-eligible", "not-on-call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,16 @@ class Poll:
         """Return the seats a person may use here; none outside the circle `within`."""
         return self._seats_of(self.holders.get(user_id))
 
-    def _seats_of(self, holder: Holder | None) -> frozenset[tuple[int, str]]:
-        outside = (
-            holder is not None and self.within is not None and holder.user_id not in self.within
-        )
-        return frozenset() if holder is None or outside else holder.seats
+    def _seats_of(
+        self, holder: Holder | None, *, at: datetime | None = None
+    ) -> frozenset[tuple[int, str]]:
+        """Return the seats usable at an instant: now, or when a vote was cast."""
+        if holder is None or self._outside(holder):
+            return frozenset()
+        return holder.seats_at(at or self.now)
+
+    def _outside(self, holder: Holder) -> bool:
+        return self.within is not None and holder.user_id not in self.within
 
     def loans(self, user_id: int) -> Mapping[int, Loan]:
         """Return what is lent to a person now, by the lender's id."""
@@ -67,7 +74,8 @@ class Poll:
             voter=vote.principal_id,
             choice=vote.choice,
             outcome=vote.outcome_digest,
-            seats=self._seats_of(loan.lender) if lent and loan else self.seats(holder.user_id),
+            # Cast on call, it stays a vote after the shift.
+            seats=self._seats_of(loan.lender if lent and loan else holder, at=vote.cast_at),
             eligible=valid,
             at=vote.cast_at,
             vote_id=vote.pk,
@@ -77,13 +85,13 @@ class Poll:
     def refusal_for(self, user: User, *, choice: str | None, outcome: str = "") -> str | None:
         """Return the code of why this user may not vote (that way) for anybody, or None."""
         own = self.refusal_as(user, principal=user.pk, choice=choice, outcome=outcome)
-        if own != "not-eligible":
+        if own not in _NOT_ASKED:
             return own
         lent = [
             self.refusal_as(user, principal=lender, choice=choice, outcome=outcome)
             for lender in self.loans(user.pk)
         ]
-        telling = [code for code in lent if code not in (None, "not-eligible")]
+        telling = [code for code in lent if code is not None and code not in _NOT_ASKED]
         return None if None in lent else (telling or [own])[0]
 
     def principals(self, user: User, *, choice: str | None, outcome: str = "") -> list[int]:
@@ -118,14 +126,20 @@ class Poll:
             already_voted=any(both & {v.voter_id, v.principal_id} for v in self.votes),
             names=holder.names if holder else frozenset((user.pk, user.username)),
         )
-        return refusal(
-            standing,
-            self.question,
-            self.casts(),
+        asked = partial(
+            refusal,
+            question=self.question,
+            casts=self.casts(),
             choice=choice,
             outcome=outcome,
             escalated=self.escalated,
         )
+        code = asked(standing)
+        if code == "not-eligible" and holder and holder.on_call and not self._outside(holder):
+            # Say so where another hour would do.
+            always = asked(replace(standing, seats=holder.seats))
+            return code if always == code else "not-on-call"
+        return code
 
     def tally(self, *, with_remaining: bool = False) -> Tally:
         """Return where the question stands; `with_remaining` reads everybody who may still vote."""

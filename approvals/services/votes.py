@@ -15,6 +15,7 @@ from approvals.errors import (
     Invalid,
     MachineCannotVote,
     NotEligible,
+    NotOnCall,
     OwnWork,
     ReasonRequired,
     Refusal,
@@ -31,6 +32,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "inactive": NotEligible,
     "own-work": OwnWork,
     "not-eligible": NotEligible,
+    "not-on-call": NotOnCall,
     "already-voted": AlreadyVoted,
 }
 

@@ -95,8 +95,9 @@ def pending_for(user: User) -> TicketQuerySet:
     """Return the waiting tickets a person is asked about: not their own work, not voted on yet."""
     if user.is_machine:
         return Ticket.objects.none()
-    asked = Q()
-    for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
+    now = shown_now()
+    asked = Q(decision__in=permissions.decisions_appointing(user, now=now))
+    for person, roles in permissions.roles_used_by(user, now=now).items():
         regions = Region.people.through.objects.filter(user=person).values("region")
         asked |= (
             Q(decision__policy__in=permissions.policies_open_to(roles))

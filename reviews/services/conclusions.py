@@ -96,10 +96,19 @@ def escalate(turn: "Turn", *, why: str, role: str | None, reason: str = "") -> N
 
 def escalate_undecidable(turn: "Turn") -> None:
     """Escalate a ticket no answer can win any more; the next role of its ladder is asked."""
+    _ask_next(turn, why="no answer can reach its quorum any more")
+
+
+def escalate_unanswerable(turn: "Turn", roles: list[str]) -> None:
+    """Escalate a ticket at once that too few people can answer for these roles."""
+    _ask_next(turn, why=f"too few people can answer for {', '.join(roles)}")
+
+
+def _ask_next(turn: "Turn", *, why: str) -> None:
     steps = list(turn.ticket.escalation_steps)
     role = steps.pop(0)[1] if steps else None
     turn.change(escalation_steps=steps)
-    escalate(turn, why="no answer can reach its quorum any more", role=role)
+    escalate(turn, why=why, role=role)
     plan(turn)
 
 

@@ -19,7 +19,7 @@ from approvals.errors import (
     TicketChanged,
     WrongState,
 )
-from approvals.models import AccessKey, Decision, User
+from approvals.models import AccessKey, User
 from approvals.services import decisions
 from audit.clock import db_now
 from audit.context import acting
@@ -80,13 +80,14 @@ def open_ticket(
         _write_content(ticket, request, asking)
         _write_clock(ticket, request, asking, now)
         _write_rank(ticket, queue)
-        ticket.decision = _put(ticket, request, asking, excluded, now=now, event=opened.id)
+        put = _put(ticket, request, asking, excluded, now=now, event=opened.id)
+        ticket.decision = put.decision
         ticket.lane_id = _lane(ticket, asking)
         turn = Turn(ticket, ticket.decision, now, story)
         conclusions.plan(turn)
         _store(ticket)
         turn.touched.clear()
-        _pass_or_refuse(turn, asking)
+        _pass_or_refuse(turn, asking, put.short_of)
         turn.end()
     return ticket
 
@@ -133,7 +134,8 @@ def resubmit_ticket(
         _write_content(ticket, request, asking)
         _write_clock(ticket, request, asking, now)
         _write_rank(ticket, ticket.queue)
-        turn.decision = _put(ticket, request, asking, excluded, now=now, event=told.id)
+        put = _put(ticket, request, asking, excluded, now=now, event=told.id)
+        turn.decision = put.decision
         turn.decision_touched = False
         if ticket.status != Ticket.Status.PENDING:
             lifecycle.check(ticket.status, Ticket.Status.PENDING)
@@ -142,7 +144,7 @@ def resubmit_ticket(
             status=Ticket.Status.PENDING, decision=turn.decision, lane_id=_lane(ticket, asking)
         )
         conclusions.plan(turn)
-        _pass_or_refuse(turn, asking)
+        _pass_or_refuse(turn, asking, put.short_of)
     return turn.ticket
 
 
@@ -312,7 +314,9 @@ def _put(
     *,
     now: datetime,
     event: UUID,
-) -> Decision:
+) -> decisions.Opened:
+    human = None if ticket.requester.is_machine else ticket.requester
+    owner = ticket.access_key.owner if ticket.access_key else None
     return decisions.open_decision(
         subject=ticket.pk,
         round=ticket.round,
@@ -324,6 +328,7 @@ def _put(
         amount=request.amount,
         least_people=asking.least_people,
         excluded=excluded,
+        asking=[one for one in (ticket.beneficiary, human, owner) if one is not None],
         within=ticket.people_within(),
         system=system_now(),
         now=now,
@@ -347,8 +352,10 @@ def system_now() -> dict[str, Any]:
     }
 
 
-def _pass_or_refuse(turn: Turn, asking: Asking) -> None:
+def _pass_or_refuse(turn: Turn, asking: Asking, short_of: list[str]) -> None:
     if asking.then == "ask":
+        if short_of:
+            conclusions.escalate_unanswerable(turn, short_of)
         return
     decisions.settle_by_rule(
         decision=turn.decision,

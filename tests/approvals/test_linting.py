@@ -54,7 +54,10 @@ def stages(*needs, **more):
             question(needs=[people("legal"), people("finance", 2)]),
             [("error", "quorum-unreachable")],
         ),
-        (question(needs=[people("legal", 1), people("reviewer", 1)]), [("warning", "no-one-to-spare")]),
+        (
+            question(needs=[people("legal"), people("reviewer")]),
+            [("warning", "no-one-to-spare")],
+        ),
         (
             question(needs=[people("empty")]),
             [("error", "role-empty"), ("error", "quorum-unreachable")],
