@@ -1,10 +1,10 @@
 """A real browser that counts what texts do: scripts that ran, hosts that were asked, elements."""
 
+import contextlib
 import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,20 +106,21 @@ class Window:
 
     def open(self, path: str) -> str:
         """Open a page of the service, try it, and return all the text it shows."""
-        self._go(lambda: self.page.goto(self.own + path, wait_until="load"))
+        self._go(lambda: self.page.goto(self.own + path, wait_until="domcontentloaded"))
         return self._look()
 
     def show(self, html: str, own: str) -> str:
         """Show a mail; only links that begin with `own` may lead anywhere."""
-        self._go(lambda: self.page.set_content(html, wait_until="load"))
+        self._go(lambda: self.page.set_content(html, wait_until="domcontentloaded"))
         return self._look(own)
 
     def _go(self, going: Callable[[], object]) -> None:
         try:
             going()
         except Error:
-            # A text keeps the page from loading, or has led it away already.
-            self.seen.ways_out += 1
+            self.seen.ways_out += 1  # a text has led the page away already
+        with contextlib.suppress(Error):  # what a text asks for may never come
+            self.page.wait_for_load_state("load", timeout=3_000)
 
     def _look(self, own: str = "") -> str:
         self.seen.pages += 1
@@ -138,7 +139,7 @@ class Window:
         self.context.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """Start the Chromium of this machine."""
     # Playwright keeps a loop on this thread that waits for nothing of ours.
