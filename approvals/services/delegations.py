@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from approvals.answers import check_text
 from approvals.errors import Invalid, NotAllowed, NotVisible
 from approvals.models import Delegation, User
+from approvals.models.delegation import DelegationQuerySet
 from audit.clock import db_now
 from audit.services import Actor, Draft, record
 
@@ -96,13 +97,20 @@ def end_delegation(*, delegation_id: UUID, by: User) -> Delegation:
     return loan
 
 
-def delegations_seen_by(user: User) -> QuerySet[Delegation]:
+def delegations_seen_by(user: User) -> DelegationQuerySet:
     """Return the loans a person gave or holds; all of them for who may see them."""
-    loans = Delegation.objects.select_related("lender", "delegate", "made_by")
-    loans = loans.prefetch_related("roles")
     if user.has_perm(SEE) or user.has_perm(ARRANGE):
-        return loans
-    return loans.filter(Q(lender=user) | Q(delegate=user))
+        return _with_people().prefetch_related("roles")
+    return delegations_of(user).prefetch_related("roles")
+
+
+def delegations_of(user: User) -> DelegationQuerySet:
+    """Return the loans a person gave or holds."""
+    return _with_people().filter(Q(lender=user) | Q(delegate=user))
+
+
+def _with_people() -> DelegationQuerySet:
+    return Delegation.objects.select_related("lender", "delegate", "made_by")
 
 
 def possible_delegates(lender: User) -> QuerySet[User]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from approvals.errors import Refusal
+from approvals.errors import AlreadyVoted, Refusal
 from approvals.models import Decision, User, Vote
 from approvals.options import EDIT_PROPOSAL, Option
 from approvals.quorum import Tally
 from approvals.services.polls import Poll
 from reviews import lifecycle
-from reviews.actions import SENTENCES, available_actions
+from reviews.actions import SENTENCES, acting_for, available_actions
 from reviews.forms.schema_form import SchemaForm, edit_schema
 from reviews.models import Assignment, Ticket
 
@@ -23,6 +23,7 @@ class Typed:
 
     choice: str = ""
     reason: str = ""
+    on_behalf_of: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -70,9 +71,21 @@ class Stamp:
     revoke_until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """Somebody whose vote may be cast here, until when, and whether they were chosen."""
+
+    name: str
+    label: str
+    until: datetime
+    chosen: bool = False
+
+
 @dataclass(slots=True)
 class Card:
-    """Everything the card shows."""
+    """Everything the card shows. `lenders` are those whose vote it is, where it is not one's own;
+    `cast_by` is who cast one's own vote, where it was somebody else, `cast_for` whose one cast.
+    """
 
     state: str
     why_not: str
@@ -84,6 +97,9 @@ class Card:
     stamp: Stamp | None
     holder: Assignment | None
     may_claim: bool
+    lenders: list[Lender]
+    cast_by: str = ""
+    cast_for: str = ""
     reason: str = ""
     reason_error: str = ""
     open_reason: bool = False
@@ -120,7 +136,11 @@ def card_of(
     typed = typed or Typed()
     can, refused = available_actions(poll, ticket, user)
     decision = poll.decision
-    own = next((vote for vote in poll.votes if vote.voter_id == user.pk), None)
+    own = next((v for v in poll.votes if user.pk in (v.voter_id, v.principal_id)), None)
+    lenders = [
+        Lender(one.get_username(), one.label, until, one.get_username() == typed.on_behalf_of)
+        for one, until in (acting_for(poll, user) if "vote" in can else [])
+    ]
     choices = (
         _choices(poll, user, typed, ticket.checkpoint.proposal_schema or {}, labels)
         if "vote" in can
@@ -144,9 +164,14 @@ def card_of(
     plain = [choice for choice in choices if choice.form is None]
     return Card(
         state=state,
-        why_not=SENTENCES.get(refused or "", refused or ""),
+        why_not=SENTENCES.get(refused or "", refused or "")
+        if own is not None or refused != AlreadyVoted.code
+        else "The vote you could cast is already cast.",
         tally=poll.tally(),
         roles=sorted({role for _, role in poll.seats(user.pk)}),
+        lenders=lenders,
+        cast_by=_other(people, own.voter_id, user) if own else "",
+        cast_for=_other(people, own.principal_id, user) if own else "",
         plain=plain,
         forms=[choice for choice in choices if choice.form is not None],
         own_vote=own,
@@ -156,6 +181,17 @@ def card_of(
         reason=typed.reason if any(c.option.key == typed.choice for c in plain) else "",
         open_reason=bool(typed.reason),
     )
+
+
+def name_of(vote: Vote, people: Mapping[int, User]) -> str:
+    """Return who voted: `Ann`, or `Ben for Ann` where Ann lent Ben her vote."""
+    voter = people[vote.voter_id].label
+    lent = vote.principal_id != vote.voter_id
+    return f"{voter} for {people[vote.principal_id].label}" if lent else voter
+
+
+def _other(people: Mapping[int, User], who: int, user: User) -> str:
+    return "" if who == user.pk else people[who].label
 
 
 def _choices(
@@ -274,7 +310,7 @@ def _by(poll: Poll, people: Mapping[int, User]) -> str:
     decision = poll.decision
     if decision.by == Decision.By.VOTES:
         names = [
-            people[vote.voter_id].label
+            name_of(vote, people)
             for vote in poll.votes
             if vote.choice == decision.outcome and vote.voter_id in people
         ]

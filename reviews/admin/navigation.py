@@ -31,6 +31,7 @@ _GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("Roles", "auth.group", "groups"),
             ("People", "approvals.user", "person"),
+            ("Delegations", "approvals.delegation", "sync_alt"),
             ("Regions", "reviews.region", "public"),
             ("Queues", "reviews.queue", "stacks"),
             ("Choice of queue", "reviews.queuechoice", "alt_route"),

@@ -17,6 +17,7 @@ from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
 from audit.admin import ReadOnlyAdmin
 from reviews.admin import preferences
+from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
 from reviews.admin.card import Typed, changed_fields
 from reviews.admin.my_requests import my_requests
@@ -83,6 +84,7 @@ class TicketAdmin(ReadOnlyAdmin):
             context = page.context()
             context |= frame(page, context["rows"])
             context["nothing"] = "nothing" in request.GET
+            context["away"] = away_now(user, now=page.now)
             return desk_page(request, "queue.html", context)
 
     @method_decorator(require_safe)

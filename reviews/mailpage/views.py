@@ -99,6 +99,7 @@ class LinkPage(Quiet):
         typed = Typed(
             choice=request.POST.get("choice", ""),
             reason=request.POST.get("reason", ""),
+            on_behalf_of=request.POST.get("on_behalf_of", ""),
             data=request.POST,
         )
         page = MailPage(link, signed_in=signed_in(request), typed=typed)
@@ -192,7 +193,11 @@ def answer_of(page: MailPage, typed: Typed) -> dict[str, Any]:
     choice = page.seen.card.choice(typed.choice)
     if choice is None:
         raise Invalid("Choose an answer first.")
-    answer: dict[str, Any] = {"choice": typed.choice, "reason": typed.reason.replace("\r\n", "\n")}
+    answer: dict[str, Any] = {
+        "choice": typed.choice,
+        "reason": typed.reason.replace("\r\n", "\n"),
+        "on_behalf_of": typed.on_behalf_of,
+    }
     if choice.form is None:
         return answer
     if not choice.form.is_valid():
