@@ -8,7 +8,7 @@ from approvals.models import Decision, User
 from approvals.question import Question
 from approvals.services.polls import Poll, read_poll
 from audit.clock import db_now
-from reviews.admin.card import Card, Typed, card_of
+from reviews.admin.card import Card, Typed, card_of, name_of
 from reviews.admin.queue import chip_of
 from reviews.display import agent, fields, inert, moments, report, timeline, views
 from reviews.flags import sentence as off_sentence
@@ -30,7 +30,9 @@ class TicketPage:
         )
         remarks = list(ticket.remarks.select_related("author")[:100])
         self.remarks = remarks
-        self.people = User.objects.in_bulk({vote.voter_id for vote in self.poll.votes})
+        self.people = User.objects.in_bulk(
+            {who for vote in self.poll.votes for who in (vote.voter_id, vote.principal_id)}
+        )
         self.card: Card = card_of(
             ticket=ticket,
             poll=self.poll,
@@ -72,7 +74,7 @@ class TicketPage:
             "claim": agent.claim_of(ticket.ai),
             "track": agent.record_of(ticket),
             "votes": [
-                (self.people.get(vote.voter_id), vote, options.get(vote.choice, vote.choice))
+                (name_of(vote, self.people), vote, options.get(vote.choice, vote.choice))
                 for vote in self.poll.votes
             ],
             "remarks": self.remarks,
