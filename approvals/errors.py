@@ -83,6 +83,11 @@ class DeskNeeded(Refusal):
     sentence = "What carries a high risk is decided at the desk."
 
 
+class MachineCannotBypass(Refusal):
+    code, status = "machine-cannot-bypass", 403
+    sentence = "A service key is a machine; only people start or end a bypass."
+
+
 class IdentityNotConfirmed(Refusal):
     code, status = "confirm-identity", 403
     sentence = "Show that it is you: give your password, or the code of your second factor."
@@ -141,6 +146,11 @@ class Busy(Refusal):
 class IdempotencyInFlight(Refusal):
     code, status = "idempotency-in-flight", 409
     sentence = "The first call with this Idempotency-Key is still being answered."
+
+
+class BypassUnreviewed(Refusal):
+    code, status = "bypass-unreviewed", 409
+    sentence = "Your last bypass must be reviewed by somebody else before you start another."
 
 
 class ReferenceTaken(Refusal):
