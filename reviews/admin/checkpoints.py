@@ -1,122 +1,323 @@
 """Checkpoints and their rules: when people are asked, and what they are shown."""
 
+import json
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django import forms
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin, StackedInline
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from unfold.admin import ModelAdmin
 
-from approvals.admin.plain_forms import IndentedJSONField
-from approvals.presets import PRESETS
-from reviews.models import Checkpoint, Rule
+from approvals.services.policies import rendered
+from approvals.spoken import spoken_fields, spoken_needs
+from audit.clock import db_now
+from reviews.admin.pages import person_of
+from reviews.admin.settings_pages import (
+    confirmed,
+    other_holders,
+    proof_of,
+    see_other,
+    settings_page,
+    typed,
+)
+from reviews.display.gaps import gaps_of
+from reviews.forms.checkpoint_form import CheckpointForm, RuleFormSet
+from reviews.models import Checkpoint, Region, Rule
+from reviews.rules import RuleInvalid, check_rule
+from reviews.services.checkpoints import Change, change_of, save_checkpoint
+from reviews.services.requests import TicketRequest
+from reviews.services.trials import try_sample
+from reviews.sla import PRIORITIES
 
-
-class PresetsField(forms.MultipleChoiceField):
-    """Choose presets by name; they are stored as a list."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs = {
-            key: kwargs[key] for key in ("required", "label", "help_text", "initial")
-            if key in kwargs
-        }  # fmt: skip
-        super().__init__(
-            choices=[(name, name.capitalize()) for name in PRESETS],
-            widget=UnfoldAdminCheckboxSelectMultipleWidget,
-            **kwargs,
-        )
-
-
-class CheckpointForm(forms.ModelForm):
-    """A checkpoint; the schema typed here is the one its rules are checked against."""
-
-    proposal_schema = IndentedJSONField(
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 12, "class": "font-mono"}),
-        help_text="JSON Schema of a proposal. Empty: anything.",
-    )
-    view = IndentedJSONField(
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "class": "font-mono"}),
-        help_text='How a proposal is shown: {"fields": [{"name": …, "label": …}]}.',
-    )
-    presets = PresetsField(required=False, help_text="Presets a requester may name.")
-
-    class Meta:
-        model = Checkpoint
-        fields = (
-            *("title", "slug", "reference", "active", "otherwise", "question", "critical"),
-            *("presets", "risk", "effect_sentence", "proposal_schema", "view"),
-        )
-
-    def clean_proposal_schema(self) -> Any:
-        schema = self.cleaned_data["proposal_schema"] or {}
-        if not isinstance(schema, dict):
-            raise forms.ValidationError("A JSON Schema is an object; empty takes anything.")
-        self.instance.proposal_schema = schema
-        return schema
-
-    def clean_view(self) -> Any:
-        view = self.cleaned_data["view"] or {}
-        if not isinstance(view, dict) or not isinstance(view.get("fields", []), list):
-            raise forms.ValidationError(
-                'Write for example {"fields": [{"name": "amount", "label": "Amount"}]}.'
-            )
-        return view
-
-
-class RuleInline(StackedInline):
-    """The rules of a checkpoint in their order; the first live one that holds wins."""
-
-    model = Rule
-    extra = 0
-    ordering = ("position",)
-    fields = (
-        ("position", "name"),
-        "when",
-        ("then", "state"),
-        ("priority", "risk"),
-        ("question", "band"),
-        ("legal_basis", "audit_sample"),
-        "expires_at",
-    )
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "when" and field is not None:
-            field.widget.attrs["rows"] = 2
-        return field
+CHANGE = "reviews.change_checkpoint"
+_LIST = "admin:reviews_checkpoint_changelist"
 
 
 @admin.register(Checkpoint)
 class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
     """A named kind of decision, under five headings."""
 
-    form = CheckpointForm
-    list_display = ("title", "reference", "slug", "rules_in_force", "risk", "active")
-    search_fields = ("title", "slug", "reference")
-    inlines = (RuleInline,)
-    fieldsets = (
-        (None, {"fields": (("title", "slug"), ("reference", "active"))}),
-        ("When", {"fields": ("otherwise",)}),
-        ("Who", {"fields": ("question", ("critical", "risk"))}),
-        ("What is shown", {"fields": ("effect_sentence", "proposal_schema", "view")}),
-        ("What people may answer", {"fields": ("presets",)}),
-    )
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        own = [
+            path("<uuid:pk>/try/", wrap(self.try_view), name="reviews_checkpoint_try"),
+            path("check-rule/", wrap(self.check_rule_view), name="reviews_checkpoint_check"),
+        ]
+        return [*own, *super().get_urls()]
 
-    @admin.display(description="rules in force")
-    def rules_in_force(self, checkpoint: Checkpoint) -> int:
-        return sum(rule.state == Rule.State.LIVE for rule in checkpoint.rules.all())
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show every checkpoint: when it asks, and whom."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        searched = request.GET.get("q", "").replace("\x00", "").strip()[:80]
+        found = Checkpoint.objects.select_related("question").prefetch_related(
+            "rules", "question__stages"
+        )
+        if searched:
+            found = found.filter(title__icontains=searched) | found.filter(slug__icontains=searched)
+        rows = [
+            {
+                "checkpoint": checkpoint,
+                "live": [r for r in checkpoint.rules.all() if r.state == Rule.State.LIVE],
+                "asks": [spoken_needs(s.needs) for s in checkpoint.question.stages.all()],
+            }
+            for checkpoint in found
+        ]
+        context = {"rows": rows, "searched": searched, "may_add": self.has_add_permission(request)}
+        return settings_page(request, "checkpoints.html", context, title="Checkpoints")
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("rules")
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Make a checkpoint: a name and who decides are enough."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._edit(request, Checkpoint())
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Checkpoint | None = None) -> Any:
-        # Programs name a checkpoint by its slug.
-        return ("slug",) if obj else ()
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a checkpoint in its five sections; managers change it here."""
+        return self._edit(request, self._seen(request, object_id))
+
+    def _seen(self, request: HttpRequest, object_id: str) -> Checkpoint:
+        checkpoint = self.get_object(request, object_id)
+        if checkpoint is None:
+            raise Http404("There is no such checkpoint.")
+        if not self.has_view_permission(request, checkpoint):
+            raise PermissionDenied
+        return checkpoint
+
+    def _edit(self, request: HttpRequest, checkpoint: Checkpoint) -> HttpResponse:
+        user, new = person_of(request), not checkpoint.slug
+        may_change = new or self.has_change_permission(request, checkpoint)
+        if request.method != "POST":
+            rules = RuleFormSet(instance=checkpoint, prefix="rules")
+            return self._page(
+                request, checkpoint, CheckpointForm(instance=checkpoint), rules, may=may_change
+            )
+        if not may_change:
+            raise PermissionDenied
+        title = checkpoint.title
+        sent = request.POST.copy()
+        if sent.get("go") == "rule":
+            sent["rules-TOTAL_FORMS"] = str(int(_digits(sent.get("rules-TOTAL_FORMS"))) + 1)
+        form = CheckpointForm(sent, instance=checkpoint)
+        rules = RuleFormSet(sent, instance=checkpoint, prefix="rules")
+        if sent.get("go") == "rule":
+            return self._page(request, checkpoint, form, rules, may=True, title=title, drawn=True)
+        whole = form.is_valid()
+        schema = form.cleaned_data.get("proposal_schema", {})
+        for row in rules.forms:
+            row.schema = schema if whole else None
+        if not (rules.is_valid() and whole):
+            banner = "Nothing is saved yet: something is missing or not right, see below."
+            return self._page(
+                request, checkpoint, form, rules, may=True, title=title, banners=[banner]
+            )
+        return self._save(request, checkpoint, form, rules, title, user)
+
+    def _save(
+        self, request: HttpRequest, checkpoint: Checkpoint, form: Any, rules: Any, title: str,
+        user: Any,
+    ) -> HttpResponse:  # fmt: skip
+        new = not Checkpoint.objects.filter(pk=checkpoint.pk).exists()
+        saved = form.save(commit=False)
+        ordered = rules.in_order()
+        standing = None if new else Checkpoint.objects.get(pk=checkpoint.pk)
+        old = list(standing.rules.select_related("question")) if standing else []
+        change = change_of(before=standing, rules_before=old, after=saved, rules_after=ordered)
+        asked = {"title": title, "change": change}
+        if change.loosens:
+            if not (request.POST.get("password") or request.POST.get("code")):
+                return self._page(request, checkpoint, form, rules, may=True, **asked)
+            if wrong := confirmed(request, user):
+                return self._page(
+                    request, checkpoint, form, rules, may=True, banners=wrong, **asked
+                )
+        shown = set(change.loosens)
+        done = save_checkpoint(
+            checkpoint=saved,
+            rules=ordered,
+            removed=rules.removed(),
+            by=user,
+            now=db_now(),
+            agreed=lambda real: set(real.loosens) <= shown,
+        )
+        if done is None:
+            banner = "Somebody else saved it meanwhile; look at what changes again."
+            return self._page(request, checkpoint, form, rules, may=True, banners=[banner], **asked)
+        count = len(done.differences)
+        told = f"{count} change{'s' * (count != 1)} saved." if count else "Nothing differed."
+        messages.success(request, told if not new else f"{saved.title} is made.")
+        return see_other("reviews_checkpoint_change", saved.pk)
+
+    def _page(
+        self,
+        request: HttpRequest,
+        checkpoint: Checkpoint,
+        form: Any,
+        rules: Any,
+        *,
+        may: bool,
+        title: str = "",
+        banners: list[str] | None = None,
+        change: Change | None = None,
+        drawn: bool = False,
+    ) -> HttpResponse:
+        new = not Checkpoint.objects.filter(pk=checkpoint.pk).exists()
+        if not may:
+            for field in [*form.fields.values(), *(f for r in rules for f in r.fields.values())]:
+                field.disabled = True
+        if drawn:
+            # Another row was asked for; what is still empty is no mistake yet.
+            form.errors.clear()
+            for row in rules.forms:
+                row.errors.clear()
+        question = rendered(checkpoint.question) if checkpoint.question_id else None
+        context = {
+            "checkpoint": None if new else checkpoint,
+            "form": form,
+            "rules": rules,
+            "may": may,
+            "banners": banners or [],
+            "change": change,
+            "weakens": change.loosens if change else [],
+            "proof": proof_of(person_of(request)),
+            "others": [other.label for other in other_holders(person_of(request), CHANGE)],
+            "told": spoken_fields(question) if question else {},
+            "asks": [spoken_needs(stage["needs"]) for stage in question["stages"]]
+            if question
+            else [],
+            "gaps": gaps_of(question) if question else [],
+        }
+        return settings_page(
+            request,
+            "checkpoint.html",
+            context,
+            title="New checkpoint" if new else title or checkpoint.title,
+            crumbs=[("Checkpoints", reverse(_LIST))],
+        )
+
+    @method_decorator(require_POST)
+    def check_rule_view(self, request: HttpRequest) -> HttpResponse:
+        """Tell whether a condition can be read, for the page that is being filled in."""
+        if not request.user.has_perm(CHANGE):
+            raise PermissionDenied
+        when = next((v for k, v in request.POST.items() if k.endswith("-when")), "")
+        context: dict[str, Any] = {"errors": [], "empty": not str(when).strip()}
+        try:
+            schema = json.loads(request.POST.get("proposal_schema") or "{}")
+            if not context["empty"]:
+                check_rule(str(when).strip(), schema if isinstance(schema, dict) else {})
+        except RuleInvalid as problem:
+            context["errors"] = [error["message"] for error in problem.errors]
+        except (ValueError, RecursionError):
+            context["errors"] = ["The schema below is not JSON yet."]
+        return render(request, "admin/settings/_rule_checked.html", context)
+
+    def try_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Show what a sample would meet. A POST, for it may be long; it changes no row."""
+        checkpoint = self._seen(request, str(pk))
+        sample = _sample(checkpoint)
+        sent = {
+            name: typed(str(request.POST.get(name, usual)))
+            for name, usual in (
+                ("proposal", json.dumps(sample, indent=2, ensure_ascii=False)),
+                ("amount", ""),
+                ("priority", "medium"),
+                ("region", ""),
+                ("confidence", ""),
+            )
+        }
+        context: dict[str, Any] = {
+            "checkpoint": checkpoint,
+            "sent": sent,
+            "priorities": PRIORITIES,
+            "regions": list(Region.objects.values_list("slug", "name")),
+            "errors": {},
+        }
+        if request.method == "POST":
+            wanted, errors = _request_of(checkpoint, sent)
+            context["errors"] = errors
+            if not errors:
+                context["trial"] = try_sample(
+                    checkpoint=checkpoint, request=wanted, by=person_of(request), now=db_now()
+                )
+        here = reverse("admin:reviews_checkpoint_change", args=[checkpoint.pk])
+        return settings_page(
+            request,
+            "trial.html",
+            context,
+            title="Try it with a sample",
+            crumbs=[("Checkpoints", reverse(_LIST)), (checkpoint.title, here)],
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Checkpoint | None = None) -> bool:
         """Keep checkpoints: their tickets tell of them. One that is not wanted is made inactive."""
         return False
+
+
+def _digits(text: Any) -> str:
+    word = str(text or "0")
+    return word if word.isascii() and word.isdigit() and len(word) < 4 else "0"
+
+
+def _request_of(
+    checkpoint: Checkpoint, sent: dict[str, str]
+) -> tuple[TicketRequest, dict[str, str]]:
+    errors: dict[str, str] = {}
+    try:
+        proposal = json.loads(sent["proposal"] or "{}")
+    except (ValueError, RecursionError) as problem:
+        proposal, errors["proposal"] = {}, f"This is not JSON: {problem}"
+    if not isinstance(proposal, dict):
+        proposal, errors["proposal"] = {}, "A proposal is a JSON object: { … }."
+    amount = _decimal(sent["amount"], "amount", errors)
+    confidence = _decimal(sent["confidence"], "confidence", errors)
+    known = set(Region.objects.values_list("slug", flat=True))
+    if sent["region"] and sent["region"] not in known:
+        errors["region"] = "There is no such region."
+    priority = sent["priority"] if sent["priority"] in PRIORITIES else "medium"
+    ai = {} if confidence is None else {"confidence": float(confidence)}
+    request = TicketRequest(
+        checkpoint=checkpoint.slug,
+        title="A sample",
+        proposal=proposal,
+        amount=amount,
+        priority=priority,
+        region=sent["region"],
+        ai=ai,
+    )
+    return request, errors
+
+
+def _decimal(text: str, name: str, errors: dict[str, str]) -> Decimal | None:
+    plain = text.replace(" ", "").replace("\u202f", "")
+    if not plain:
+        return None
+    try:
+        value = Decimal(plain)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or abs(value) >= 10**15:
+        errors[name] = "Write a number, for example 900.50."
+        return None
+    return value
+
+
+def _sample(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return a proposal made up from the schema: a real one may not be this reader's to see."""
+    made_up = {"string": "text", "number": 900, "integer": 9, "boolean": True, "array": []}
+    properties = checkpoint.proposal_schema.get("properties", {})
+    return {
+        name: shape["enum"][0] if shape.get("enum") else made_up.get(str(shape.get("type")), {})
+        for name, shape in properties.items()
+        if isinstance(shape, dict)
+    }
