@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -97,7 +98,7 @@ def scenarios(people: Cast, guarded: Cast) -> list[Scenario]:
             sweep_deadlines()
 
     opening = (lambda: None, lambda _: guarded.open(proposal={"amount": 5000}))
-    changing = (lambda: people.open(), lambda ticket: _vote(ticket, voter, "modify"))
+    changing = (people.open, lambda ticket: _vote(ticket, voter, "modify"))
     return [
         Scenario("a rule refuses", *opening),
         Scenario("one vote of two", *voting("approve", voter)),
@@ -111,7 +112,7 @@ def scenarios(people: Cast, guarded: Cast) -> list[Scenario]:
 
 
 def _vote(ticket: Ticket, voter: User, choice: str) -> None:
-    more = {"amendments": {"amount": 2}} if choice == "modify" else {}
+    more: dict[str, Any] = {"amendments": {"amount": 2}} if choice == "modify" else {}
     cast_vote(ticket_id=ticket.pk, voter=voter, choice=choice, version=1, reason="seen", **more)
 
 
@@ -158,12 +159,12 @@ def faults(scene: Scene) -> tuple[dict[str, int], dict[str, Any], str]:
         # Twice, because what is read only once (prepared statements, caches) is read by then.
         for _ in range(2):
             counting = Faults()
-            counting.during(lambda s=scenario, given=scenario.prepare(): s.act(given))
+            counting.during(partial(scenario.act, scenario.prepare()))
         stride = 1 if scene.scale >= 1 else 2 + int(0.4 / scene.scale)
         for at in range(1, counting.calls + 1, stride):
             given = scenario.prepare()
             broken = Faults(at, errors[at % len(errors)])
-            broken.during(lambda s=scenario, g=given: s.act(g))
+            broken.during(partial(scenario.act, given))
             tried += 1
             places.add(broken.place)
             # A call that a cache made needless is no fault.
@@ -183,7 +184,7 @@ def silences() -> tuple[dict[str, int], str]:
     found: Counter[str] = Counter(silence_that_approved=0, allowing_silences_taken_from_callers=0)
     for name, preset in PRESETS.items():
         people = cast(voters=1, preset=name)
-        offered = {"ai": {"options": [{"key": "one"}, {"key": "two"}]}}
+        offered: dict[str, Any] = {"ai": {"options": [{"key": "one"}, {"key": "two"}]}}
         ticket = people.open(**(offered if preset["options_from"] else {}))
         with shifted(LONG):
             sweep_deadlines()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -83,10 +84,8 @@ def around_the_hold(people: Cast, distance: timedelta) -> list[Attempt]:
         assert decision.final_at is not None
         early = deliveries(ticket)
         until = name in ("take back", "cancel")
-        tried = attempt(
-            name, lambda n=name, t=ticket, d=decision: _act(people, n, t, d), decision.final_at,
-            distance,
-        )  # fmt: skip
+        act = partial(_act, people, name, ticket, decision)
+        tried = attempt(name, act, decision.final_at, distance)
         left = deliveries(ticket)
         if name == "conclude":
             tried.done = left > 0
@@ -118,7 +117,8 @@ def _act(people: Cast, name: str, ticket: UUID, decision: Decision) -> None:
 def around_the_revocation(people: Cast, distance: timedelta) -> list[Attempt]:
     """Revoke a final decision."""
     ticket, decision = settled(people)
-    assert decision.final_at is not None and decision.revocable_until is not None
+    assert decision.final_at is not None
+    assert decision.revocable_until is not None
     with shifted(decision.final_at - db_now()):
         conclude_tickets([ticket])
 
