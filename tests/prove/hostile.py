@@ -67,7 +67,7 @@ _SHAPES: dict[str, tuple[str, ...]] = {
         "<link class=made rel=stylesheet href=URL.css>",
         '" style="background:url(URL.png)" class="made',
         "*{background:url(URL.png)} body{display:none}",
-        "<style class=made>body{display:none}</style>",
+        "<style class=made>body{display:none}/*NUM*/</style>",
     ),
     "images": (
         "<img class=made src=URL.png>",
