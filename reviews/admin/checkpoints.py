@@ -14,7 +14,12 @@ from django.views.decorators.http import require_POST
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 
-from approvals.services.policies import rendered
+from approvals.services.policies import (
+    lint_question,
+    question_of_policy,
+    rendered,
+    safeguards_of,
+)
 from approvals.spoken import spoken_fields, spoken_needs
 from audit.clock import db_now
 from reviews.admin.pages import person_of
@@ -26,7 +31,6 @@ from reviews.admin.settings_pages import (
     settings_page,
     typed,
 )
-from reviews.display.gaps import gaps_of
 from reviews.forms.checkpoint_form import CheckpointForm, RuleFormSet
 from reviews.models import Checkpoint, Region, Rule
 from reviews.rules import RuleInvalid, check_rule
@@ -133,7 +137,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
         standing = None if new else Checkpoint.objects.get(pk=checkpoint.pk)
         old = list(standing.rules.select_related("question")) if standing else []
         change = change_of(before=standing, rules_before=old, after=saved, rules_after=ordered)
-        asked = {"title": title, "change": change}
+        asked: dict[str, Any] = {"title": title, "change": change}
         if change.loosens:
             if not (request.POST.get("password") or request.POST.get("code")):
                 return self._page(request, checkpoint, form, rules, may=True, **asked)
@@ -180,7 +184,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
             form.errors.clear()
             for row in rules.forms:
                 row.errors.clear()
-        question = rendered(checkpoint.question) if checkpoint.question_id else None
+        question = rendered(checkpoint.question) if not new else None
         context = {
             "checkpoint": None if new else checkpoint,
             "form": form,
@@ -195,7 +199,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
             "asks": [spoken_needs(stage["needs"]) for stage in question["stages"]]
             if question
             else [],
-            "gaps": gaps_of(question) if question else [],
+            "gaps": [found.message for found in _findings(checkpoint)] if question else [],
         }
         return settings_page(
             request,
@@ -262,6 +266,11 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Checkpoint | None = None) -> bool:
         """Keep checkpoints: their tickets tell of them. One that is not wanted is made inactive."""
         return False
+
+
+def _findings(checkpoint: Checkpoint) -> list[Any]:
+    policy = checkpoint.question
+    return list(lint_question(question_of_policy(policy), safeguards_of(policy)))
 
 
 def _digits(text: Any) -> str:

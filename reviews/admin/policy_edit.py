@@ -11,11 +11,10 @@ from approvals.errors import Refusal
 from approvals.models import ApprovalPolicy, User
 from approvals.presets import PRESETS
 from approvals.question import QuestionInvalid, parse_question, render_question
-from approvals.safeguards import DOORS, check_silence, parse_safeguards, render_safeguards
-from approvals.services.policies import Preview, preview, publish_policy, rendered
+from approvals.safeguards import DOORS, parse_safeguards, render_safeguards
+from approvals.services.policies import Preview, lint_question, preview, publish_policy, rendered
 from audit.clock import db_now
 from reviews.admin.settings_pages import typed
-from reviews.display.gaps import gaps_of
 from reviews.forms.policy_form import (
     Draft,
     draft_of,
@@ -134,10 +133,12 @@ class PolicyEdit:
         elif self.before is None and ApprovalPolicy.objects.filter(slug=self.slug).exists():
             self.problems["slug"] = "There is a policy of this name; edit that one."
         try:
-            checked = parse_question(question)
-            check_silence(checked, parse_safeguards(self.safeguards))
+            checked, safe = parse_question(question), parse_safeguards(self.safeguards)
         except QuestionInvalid as problem:
             self._blame(problem.errors)
+        else:
+            found = lint_question(checked, safe)
+            self._blame(each.as_json() for each in found if each.severity == "error")
         return not self.problems and not self.banners
 
     def _blame(self, errors: Any) -> None:
@@ -160,7 +161,8 @@ class PolicyEdit:
 
     def warnings(self) -> list[str]:
         """Return what somebody should know before publishing it."""
-        return gaps_of(self.question)
+        checked, safe = parse_question(self.question), parse_safeguards(self.safeguards)
+        return [each.message for each in lint_question(checked, safe)]
 
     def publish(self, *, by: User) -> ApprovalPolicy | None:
         """Publish it; None where it was refused, with why in `banners`."""
