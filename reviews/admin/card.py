@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from approvals.errors import AlreadyVoted, Refusal
 from approvals.models import Decision, User, Vote
-from approvals.options import EDIT_PROPOSAL, Option
+from approvals.options import ALLOWING, EDIT_PROPOSAL, Option
 from approvals.quorum import Tally
 from approvals.services.polls import Poll
 from reviews import lifecycle
@@ -49,6 +51,11 @@ class Choice:
     def kept(self) -> bool:
         """Tell whether fields of the proposal stay as they are because they cannot be typed."""
         return self.option.form == EDIT_PROPOSAL
+
+    @property
+    def allows(self) -> bool:
+        """Tell whether the action goes ahead with this answer."""
+        return self.option.effect in ALLOWING
 
     def reason_given(self) -> str:
         """Return the reason; where a form asks for a text anyway, that text is the reason."""
@@ -98,6 +105,7 @@ class Card:
     holder: Assignment | None
     may_claim: bool
     lenders: list[Lender]
+    can: Collection[str] = ()
     cast_by: str = ""
     cast_for: str = ""
     reason: str = ""
@@ -147,7 +155,8 @@ def card_of(
         else []
     )
     holder = (
-        Assignment.objects.filter(ticket=ticket, released_at__isnull=True, until__gt=now)
+        Assignment.objects.filter(ticket=ticket, released_at__isnull=True)
+        .filter(Q(until__isnull=True) | Q(until__gt=now))
         .select_related("person")
         .first()
     )
@@ -170,6 +179,7 @@ def card_of(
         tally=poll.tally(),
         roles=sorted({role for _, role in poll.seats(user.pk)}),
         lenders=lenders,
+        can=can,
         cast_by=_other(people, own.voter_id, user) if own else "",
         cast_for=_other(people, own.principal_id, user) if own else "",
         plain=plain,

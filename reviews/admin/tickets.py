@@ -16,6 +16,7 @@ from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, Versio
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
 from audit.admin import ReadOnlyAdmin
+from audit.clock import shown_now
 from reviews.admin import preferences
 from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
@@ -24,12 +25,13 @@ from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import desk_page, in_zone_of, person_of
 from reviews.admin.queue import QueuePage
 from reviews.admin.queue_frame import arrivals, frame
-from reviews.admin.ticket_page import TicketPage
+from reviews.admin.ticket_page import TicketPage, next_ticket
 from reviews.display import moments
 from reviews.models import Ticket
 from reviews.services import assignments
 from reviews.services.comments import add_comment
 from reviews.services.lookup import find_ticket
+from reviews.services.skips import skip_ticket
 from reviews.services.tickets import revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
 
@@ -159,6 +161,7 @@ class TicketAdmin(ReadOnlyAdmin):
         act = request.POST.get("act", "")
         acts: dict[str, Callable[[], object]] = {
             "claim": lambda: assignments.claim_ticket(ticket_id=ticket.pk, person=user),
+            "skip": lambda: skip_ticket(ticket_id=ticket.pk, person=user),
             "release": lambda: assignments.release_ticket(ticket_id=ticket.pk, person=user),
             "take-back": lambda: withdraw_vote(ticket_id=ticket.pk, voter=user),
             "revoke": lambda: revoke_ticket(
@@ -182,7 +185,11 @@ class TicketAdmin(ReadOnlyAdmin):
         if quietly and act == "claim":
             until = moments.clock(done.until, now=done.until)  # type: ignore[attr-defined]
             return HttpResponse(f"You hold this until {until}.", content_type="text/plain")
-        return Ours(address_of(ticket))
+        if act != "skip":
+            return Ours(address_of(ticket))
+        following = next_ticket(user, besides=ticket, now=shown_now())
+        queue = reverse("admin:reviews_ticket_changelist")
+        return Ours(address_of(following) if following else queue)
 
     def _vote(self, request: HttpRequest, ticket: Ticket, user: User) -> HttpResponse:
         typed = Typed(

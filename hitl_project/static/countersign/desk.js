@@ -40,18 +40,44 @@
     return true;
   }
 
+  let went = 0; // when g was pressed: q right after it leads to the queue
   function onKey(event) {
-    const typing = event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+    const typing = event.target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
-    if (typing || one("dialog[open]") || stored("deskKeys") === "off") return;
+    if (typing || one("dialog[open]") || document.body.dataset.keys === "off") return;
+    const afterG = performance.now() - went < 1500;
+    went = 0;
     const known = {
       j: () => move(1), k: () => move(-1),
+      g: () => { went = performance.now(); },
       "?": () => one("#help")?.showModal(),
       "/": () => one("[data-search]")?.focus(),
+      Enter: document.activeElement === document.body && one("[data-start]") ? () => one("[data-start]").click() : null,
     }[event.key];
-    if (known) known();
+    if (afterG && event.key === "q") one(".brand").click();
+    else if (known) known();
     else if (!/^[a-z1-9]$/.test(event.key) || !press(event.key)) return;
     event.preventDefault();
+  }
+
+  // Long values are folded. Nobody lets something through whose rest they never had before them.
+  function unfold() {
+    const folds = all(".fields details.rest:not([open])");
+    if (!folds.length) return false;
+    for (const fold of folds) fold.open = true;
+    const word = folds.length === 1 ? "One long value was folded. It is" : `${folds.length} long values were folded. They are`;
+    one("[data-folded]").textContent = `${word} open now: read on, then press again.`;
+    folds[0].scrollIntoView({ block: "center" });
+    return true;
+  }
+
+  function dock(open) {
+    const card = one(".dock");
+    card?.classList.toggle("open", open);
+    const button = one("[data-dock]");
+    if (!button) return;
+    button.setAttribute("aria-expanded", String(open));
+    button.textContent = open ? "Fewer answers" : "More answers";
   }
 
   function onClick(event) {
@@ -59,12 +85,14 @@
     if (!button) return;
     const form = button.form;
     if (button.matches("[data-help]")) one("#help").showModal();
+    else if (button.matches("[data-dock]")) dock(!button.closest(".dock").classList.contains("open"));
     else if (button.matches("[data-add-reason]")) openReason(form);
+    else if (button.matches("[data-allows]") && unfold()) event.preventDefault();
     else if (button.matches("[data-needs-reason]") && !one("textarea[name=reason]", form).value.trim()) {
       event.preventDefault();
       const word = button.firstElementChild.textContent.trim();
       openReason(form, `Say why, then press ${word}.`);
-    }
+    } else if (button.matches(".dock summary")) dock(true);
   }
 
   function onSubmit(event) {
@@ -101,11 +129,7 @@
     };
     if (form) { document.addEventListener("visibilitychange", whenSeen); whenSeen(); }
     if (one("[data-left]")) setInterval(countDown, 1000);
-    const keys = one("#single-keys");
-    if (keys) {
-      keys.checked = stored("deskKeys") !== "off";
-      keys.addEventListener("change", () => { try { localStorage.setItem("deskKeys", keys.checked ? "on" : "off"); } catch { /* not kept */ } });
-    }
+    if (one(".dock details[open], .dock .error")) dock(true);
     one(location.hash === "#decision" ? "#banner, #decision" : "#banner")?.focus();
     document.addEventListener("keydown", onKey);
     document.addEventListener("click", onClick);
