@@ -1,10 +1,10 @@
 """From a checkpoint and a request to the frozen question, and whether it is asked at all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
@@ -15,6 +15,7 @@ from approvals.errors import Invalid
 from approvals.models import (
     AccessKey,
     ApprovalPolicy,
+    Bypass,
     Decision,
     Delegation,
     Exclusion,
@@ -23,10 +24,11 @@ from approvals.models import (
 from approvals.presets import apply_preset
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
 from approvals.safeguards import check_silence
+from approvals.services.bypasses import covering
 from approvals.services.policies import question_of_policy, safeguards_of
 from approvals.tightening import tighten
 from reviews import rules
-from reviews.flags import sentence, switched_off_by
+from reviews.flags import ALWAYS_ASKING, sentence, switched_off_by
 from reviews.models import Checkpoint, Queue, QueueChoice, Region, Rule
 from reviews.models.checkpoint import Risk
 from reviews.services.requests import TicketRequest
@@ -46,6 +48,7 @@ class Asking:
     risk: str
     priority: str
     least_people: int
+    bypass: Bypass | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ def judge(
     priority = (row.priority if row else "") or request.priority
     risk = (row.risk if row else "") or (Risk.HIGH if checkpoint.critical else checkpoint.risk)
     least = 2 if checkpoint.critical or priority == "critical" else 1
+    if checkpoint.slug in ALWAYS_ASKING:
+        always = {"name": "", "then": "ask", "why": "Somebody else always looks at this."}
+        return Judged("ask", "rule", policy, always, risk, priority, least)
     variable = switched_off_by(checkpoint.slug)
     if variable:
         off = {"name": SWITCHED_OFF, "why": sentence(variable)}
@@ -108,16 +114,41 @@ def ask(
     """
     judged = judge(checkpoint=checkpoint, request=request, region=region, now=now)
     question = frozen_question(checkpoint=checkpoint, policy=judged.policy, request=request)
+    then, by, rule = judged.then, judged.by, judged.rule
+    bypass = _bypass(checkpoint, judged, now=now)
+    if bypass is not None:
+        then, by, rule = "allow", Decision.By.BYPASS, {**rule, "why": passes_under(bypass, rule)}
     return Asking(
-        judged.then,
-        judged.by,
+        then,
+        by,
         judged.policy,
         question,
-        judged.rule,
+        rule,
         judged.risk,
         judged.priority,
         judged.least_people,
+        bypass,
     )
+
+
+def _bypass(checkpoint: Checkpoint, judged: Judged, *, now: datetime) -> Bypass | None:
+    """Return the bypass under which what people would be asked passes now.
+
+    Where the checkpoint was read together with whether any is running, and none was, no query is
+    made: one that starts at this very moment begins with the next ticket.
+    """
+    if judged.then != "ask" or checkpoint.slug in ALWAYS_ASKING:
+        return None
+    if not getattr(checkpoint, "bypass_running", True):
+        return None
+    return covering(policy=judged.policy.slug, now=now)
+
+
+def passes_under(bypass: Bypass, rule: Mapping[str, Any]) -> str:
+    """Return the sentence that says under which bypass something passes, and what it passed."""
+    until = f"{bypass.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    asked = f" Else people were asked: {rule['why']}" if rule.get("why") else ""
+    return f"Bypass by {bypass.started_by.label} until {until}: {bypass.reason}.{asked}"
 
 
 def check_modified(

@@ -7,25 +7,27 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection
-from django.db.models import Max
+from django.db.models import Exists, Max
 
 from approvals.answers import check_text
 from approvals.errors import (
     AlreadyDecided,
     Invalid,
+    NotAllowed,
     NotVisible,
     ReferenceTaken,
     RegionNotYours,
     TicketChanged,
     WrongState,
 )
-from approvals.models import AccessKey, User
+from approvals.models import AccessKey, Bypass, User
 from approvals.services import decisions
 from audit.clock import db_now
 from audit.context import acting
 from audit.ids import new_id
 from reviews import lifecycle, ranking, sla
 from reviews.events import Story
+from reviews.flags import ALWAYS_ASKING
 from reviews.models import Checkpoint, Queue, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
@@ -35,18 +37,25 @@ from reviews.services.turns import Turn, turn_at, writing
 
 
 def open_ticket(
-    *, requester: User, key: AccessKey | None, request: TicketRequest, ticket_id: UUID | None = None
+    *,
+    requester: User,
+    key: AccessKey | None,
+    request: TicketRequest,
+    ticket_id: UUID | None = None,
+    by_service: bool = False,
 ) -> Ticket:
     """Open a ticket: the rules say pass, refuse or ask; the question is frozen; all is told.
 
     One transaction; the caller may already be inside one.
 
+    :param by_service: the service opens it itself, as the work of the requester.
     :raises Refusal: Invalid, SchemaMismatch, ReferenceTaken, RegionNotYours.
     """
-    checkpoint = _checkpoint(request.checkpoint)
+    checkpoint = _checkpoint(request.checkpoint, by_service=by_service)
     region = _region(request.region, requester)
     request = request if request.title else replace(request, title=checkpoint.title)
-    with writing(), acting(requester):
+    actor = None if by_service else requester
+    with writing(), acting(actor):
         if (
             request.reference
             and Ticket.objects.filter(
@@ -60,7 +69,7 @@ def open_ticket(
         excluded, beneficiary = own_work_of(
             requester=requester, key=key, on_behalf_of=request.on_behalf_of, now=now
         )
-        story = Story(now=now, actor=requester)
+        story = Story(now=now, actor=actor)
         opened = story.add(
             "ticket.opened", data={"checkpoint": checkpoint.slug, "rule": asking.rule}
         )
@@ -106,6 +115,7 @@ def resubmit_ticket(
     """
     with turn_at(ticket_id=ticket_id, actor=requester) as turn:
         ticket, now = turn.ticket, turn.now
+        _refuse_own(ticket)
         if ticket.status not in (Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES):
             raise AlreadyDecided
         if version is not None and version != ticket.version:
@@ -156,6 +166,7 @@ def cancel_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
     check_text(reason, at="/reason")
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
         ticket = turn.ticket
+        _refuse_own(ticket)
         if ticket.status == Ticket.Status.CANCELLED:
             return ticket
         if ticket.status not in (Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES):
@@ -201,12 +212,26 @@ _CONTENT = (
 )
 
 
-def _checkpoint(slug: str) -> Checkpoint:
+def _refuse_own(ticket: Ticket) -> None:
+    if ticket.checkpoint.slug in ALWAYS_ASKING:
+        raise NotAllowed("This was opened by the service itself; it waits until it is answered.")
+
+
+# Read with the checkpoint, so that a ticket costs no further query while there is no bypass.
+_SOME_BYPASS = Exists(Bypass.objects.filter(ended_at__isnull=True))
+
+
+def _checkpoint(slug: str, *, by_service: bool) -> Checkpoint:
+    standing = Checkpoint.objects.annotate(bypass_running=_SOME_BYPASS).filter(slug=slug)
+    # Nobody but the service opens what only it may open; and there, no switch keeps it from it.
+    own = slug in ALWAYS_ASKING
     found = (
-        Checkpoint.objects.select_related("question")
+        (standing if own else standing.filter(active=True))
+        .select_related("question")
         .prefetch_related("question__stages", "rules__question__stages")
-        .filter(slug=slug, active=True)
         .first()
+        if own == by_service
+        else None
     )
     if found is None:
         message = f"There is no checkpoint `{slug}`; GET /api/v1/checkpoints lists them."
@@ -330,7 +355,7 @@ def _put(
         excluded=excluded,
         asking=[one for one in (ticket.beneficiary, human, owner) if one is not None],
         within=ticket.people_within(),
-        system=system_now(),
+        system=system_now(asking.bypass),
         now=now,
         last_event=event,
     )
@@ -342,13 +367,14 @@ def _lane(ticket: Ticket, asking: Asking) -> UUID:
     )
 
 
-def system_now() -> dict[str, Any]:
-    """Return the switches and the release a decision is made under."""
+def system_now(bypass: Bypass | None) -> dict[str, Any]:
+    """Return the switches, the release and the bypass a decision is made under."""
     return {
         "release": settings.HITL_RELEASE,
         "human_in_the_loop": settings.ENABLE_HUMAN_IN_THE_LOOP,
         "flags": dict(settings.HITL_FLAGS),
         "stubs": settings.USE_STUBS,
+        "bypass": str(bypass.pk) if bypass else None,
     }
 
 
@@ -357,6 +383,9 @@ def _pass_or_refuse(turn: Turn, asking: Asking, short_of: list[str]) -> None:
         if short_of:
             conclusions.escalate_unanswerable(turn, short_of)
         return
+    if asking.bypass is not None:
+        used = {"bypass": str(asking.bypass.pk), "round": turn.ticket.round}
+        turn.story.add("bypass.used", reason=asking.bypass.reason, data=used, by_service=True)
     decisions.settle_by_rule(
         decision=turn.decision,
         effect=asking.then,
