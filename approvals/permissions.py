@@ -292,6 +292,27 @@ def overriding_roles(policy: ApprovalPolicy) -> list[str]:
     return sorted(role.name for role in _overriding(policy))
 
 
+@dataclass(frozen=True, slots=True)
+class VotingRole:
+    """A role that may vote on one step of a policy."""
+
+    slug: str
+    position: int
+    role: str
+
+
+def voting_roles(policies: Iterable[UUID]) -> list[VotingRole]:
+    """Return which roles may vote on which steps of these policy versions, in order."""
+    grants = (
+        StageGrant.objects.filter(
+            content_object__policy__in=list(policies), permission__codename=VOTE
+        )
+        .order_by("content_object__policy__slug", "content_object__position", "group__name")
+        .values_list("content_object__policy__slug", "content_object__position", "group__name")
+    )
+    return [VotingRole(*row) for row in grants]
+
+
 def revoke_votes(*, role: Group, policy_slug: str) -> None:
     """Take a role's vote away on every version of a policy; open questions feel it at once."""
     for stage in PolicyStage.objects.filter(policy__slug=policy_slug):

@@ -1,5 +1,5 @@
-"""People, roles and keys: pages that look and translate."""
+"""People and keys: pages that look and translate."""
 
-from approvals.admin import keys, people, roles
+from approvals.admin import keys, people
 
-__all__ = ["keys", "people", "roles"]
+__all__ = ["keys", "people"]

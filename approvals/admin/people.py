@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -64,7 +66,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def roles(self, user: User) -> str:
         if not user.pk:
             return ""
-        return ", ".join(role.name for role in user.groups.all()) or "none"
+        links = [
+            (reverse("admin:auth_group_change", args=[role.pk]), role.name)
+            for role in user.groups.all()
+        ]
+        return format_html_join(", ", '<a class="underline" href="{}">{}</a>', links) or "none"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")

@@ -1,14 +1,20 @@
 """Who belongs to a role: the one door through which a person's vote is given or taken."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from approvals import permissions
 from approvals.errors import Invalid
 from approvals.linting import RolePeople
 from approvals.models import RoleProfile, User
+from approvals.models.user import check_time_zone
+from approvals.reading import QuestionInvalid
+from approvals.rosters import read_shifts
 from audit.services import Actor, Draft, record
 
 
@@ -30,12 +36,82 @@ def set_people(*, role: Group, people: Iterable[User], by: User | None, now: dat
             return
         role.user_set.add(*joined)
         role.user_set.remove(*left)
-        actor = Actor(str(by.pk), by.kind, by.label) if by else Actor()
-        record(
-            f"role:{role.pk}",
-            [Draft("role.changed", now, actor, data={"role": role.name, "joined": joined,
-                                                     "left": left})],
-        )  # fmt: skip
+        _tell(role, {"joined": joined, "left": left}, by=by, now=now)
+
+
+def make_role(*, name: str, description: str, by: User, now: datetime) -> Group:
+    """Make a role; it has no people and no rights yet.
+
+    :raises Invalid: for a name that is taken or empty.
+    """
+    name = " ".join(name.split())
+    if not 0 < len(name) <= 150 or Group.objects.filter(name__iexact=name).exists():
+        message = "There is a role of this name." if name else "Give it a name."
+        raise Invalid(message, errors=[{"pointer": "/name", "message": message}])
+    with transaction.atomic():
+        role = Group.objects.create(name=name)
+        RoleProfile.objects.create(role=role, description=description[:200])
+        _tell(role, {"made": True}, by=by, now=now)
+    return role
+
+
+def set_profile(
+    *,
+    role: Group,
+    kind: str,
+    description: str,
+    hours: Sequence[dict[str, Any]],
+    time_zone: str,
+    by: User | None,
+    now: datetime,
+) -> None:
+    """Say how a role gets its people, and when they are on call.
+
+    :raises Invalid: for hours or a time zone that cannot be read.
+    """
+    try:
+        read_shifts(hours)
+        check_time_zone(time_zone)
+    except QuestionInvalid as problem:
+        raise Invalid(errors=problem.errors) from problem
+    except ValidationError as problem:
+        errors = [{"pointer": "/time_zone", "message": problem.messages[0]}]
+        raise Invalid(errors=errors) from problem
+    with transaction.atomic():
+        Group.objects.select_for_update().get(pk=role.pk)
+        profile = RoleProfile.objects.filter(role=role).first() or RoleProfile(role=role)
+        before = {name: getattr(profile, name) for name in _PROFILE}
+        given = (kind, description, list(hours), time_zone)
+        after = dict(zip(_PROFILE, given, strict=True))
+        if before == after:
+            return
+        for name, value in after.items():
+            setattr(profile, name, value)
+        profile.save()
+        changes = [
+            {"field": name.replace("_", " "), "before": str(before[name]), "after": str(value)}
+            for name, value in after.items()
+            if before[name] != value
+        ]
+        if changes:
+            _tell(role, {"changes": changes}, by=by, now=now)
+
+
+_PROFILE = ("kind", "description", "hours", "time_zone")
+
+
+def take_votes(*, role: Group, policy_slug: str, by: User, now: datetime) -> None:
+    """Take a role's vote on a policy away, on every version; open questions feel it at once."""
+    with transaction.atomic():
+        Group.objects.select_for_update().get(pk=role.pk)
+        permissions.revoke_votes(role=role, policy_slug=policy_slug)
+        _tell(role, {"no_longer_votes_on": policy_slug}, by=by, now=now)
+
+
+def _tell(role: Group, facts: dict[str, Any], *, by: User | None, now: datetime) -> None:
+    actor = Actor(str(by.pk), by.kind, by.label) if by else Actor()
+    draft = Draft("role.changed", now, actor, data={"role": role.name, **facts})
+    record(f"role:{role.pk}", [draft])
 
 
 def people_of(names: Iterable[str]) -> dict[str, RolePeople]:

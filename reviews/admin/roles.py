@@ -1,0 +1,379 @@
+"""Roles: their people, what asks them, what they see, and when they are on call."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin
+
+from approvals import permissions
+from approvals.errors import Refusal
+from approvals.models import AccessKey, ApprovalPolicy, RoleProfile, User
+from approvals.services.policies import latest_version
+from approvals.services.roles import make_role, set_people, set_profile, take_votes
+from approvals.spoken import spoken_needs
+from audit.clock import db_now
+from reviews.admin.pages import person_of
+from reviews.admin.settings_pages import see_other, settings_page, typed
+from reviews.models import Checkpoint, Ticket
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_LIST = "admin:auth_group_changelist"
+# What a role may do on these pages; rights on tables of the framework are no business of a role.
+_ROOMS = ("audit", "approvals", "reviews", "auth")
+_MOST_SHIFTS = 7
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(ModelAdmin):
+    """One page for each role."""
+
+    search_fields = ("name",)
+
+    def get_urls(self) -> list[URLPattern]:
+        take = path(
+            "<int:pk>/take/<slug:slug>/",
+            self.admin_site.admin_view(self.take_view),
+            name="auth_group_take",
+        )
+        return [take, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show every role: how many people, what asks them, and their hours."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        active = Q(user__is_active=True, user__kind=User.Kind.HUMAN)
+        roles = Group.objects.annotate(people=Count("user", filter=active, distinct=True))
+        asked = _asked_by()
+        rows = [
+            {
+                "role": role,
+                "profile": getattr(role, "profile", None),
+                "hours": spoken_hours(getattr(role, "profile", None)),
+                "asked": asked.get(role.name, []),
+            }
+            for role in roles.select_related("profile").order_by("name")
+        ]
+        context = {"rows": rows, "may_add": self.has_add_permission(request)}
+        return settings_page(request, "roles.html", context, title="Roles")
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Make a role."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        context: dict[str, Any] = {"name": "", "description": "", "error": ""}
+        if request.method == "POST":
+            context |= {n: typed(request.POST.get(n, "")).strip() for n in ("name", "description")}
+            try:
+                role = make_role(
+                    name=context["name"],
+                    description=context["description"],
+                    by=person_of(request),
+                    now=db_now(),
+                )
+            except Refusal as refusal:
+                context["error"] = refusal.detail
+            else:
+                return see_other("auth_group_change", role.pk)
+        return settings_page(
+            request, "role_new.html", context, title="New role", crumbs=[("Roles", reverse(_LIST))]
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a role, or do what was pressed on its page."""
+        role = self._seen(request, object_id)
+        if request.method != "POST":
+            return self._page(request, role)
+        if not self.has_change_permission(request, role):
+            raise PermissionDenied
+        act = request.POST.get("act", "")
+        if act == "shift":
+            return self._page(request, role, shifts=[*_sent_shifts(request), _NO_SHIFT])
+        try:
+            done = self._act(request, role, act)
+        except Refusal as refusal:
+            told = [error["message"] for error in refusal.errors] or [refusal.detail]
+            shifts = _sent_shifts(request) if act == "profile" else None
+            return self._page(request, role, banners=told, shifts=shifts)
+        messages.success(request, done)
+        return see_other("auth_group_change", role.pk)
+
+    def _act(self, request: HttpRequest, role: Group, act: str) -> str:
+        user, now = person_of(request), db_now()
+        people = {person.pk: person for person in role.user_set.all()}
+        number = request.POST.get("person", "")
+        known = User.objects.filter(kind=User.Kind.HUMAN)
+        person = known.filter(pk=number).first() if number.isascii() and number.isdigit() else None
+        if act == "add" and person is not None:
+            set_people(role=role, people=[*people.values(), person], by=user, now=now)
+            return f"{person.label} is in {role.name}. Open questions feel it at once."
+        if act == "remove" and person is not None:
+            rest = [other for pk, other in people.items() if pk != person.pk]
+            set_people(role=role, people=rest, by=user, now=now)
+            return f"{person.label} is no longer in {role.name}. Their open votes do not count."
+        if act == "profile":
+            kind = request.POST.get("kind", "")
+            set_profile(
+                role=role,
+                kind=kind if kind in RoleProfile.Kind.values else RoleProfile.Kind.MEMBERS,
+                description=typed(request.POST.get("description", "")).strip()[:200],
+                hours=_hours_of(_sent_shifts(request)),
+                time_zone=request.POST.get("time_zone", "").strip() or "UTC",
+                by=user,
+                now=now,
+            )
+            return "Saved."
+        if act == "rights" and user.is_superuser:
+            chosen = [pk for pk in request.POST.getlist("rights") if pk.isdigit()]
+            role.permissions.set(_rights().filter(pk__in=chosen))
+            return "Saved."
+        return "Nothing was chosen."
+
+    def _page(
+        self,
+        request: HttpRequest,
+        role: Group,
+        *,
+        banners: list[str] | None = None,
+        shifts: list[dict[str, Any]] | None = None,
+    ) -> HttpResponse:
+        user = person_of(request)
+        profile = RoleProfile.objects.filter(role=role).first() or RoleProfile(role=role)
+        people = list(
+            role.user_set.filter(kind=User.Kind.HUMAN)
+            .prefetch_related("regions")
+            .order_by("first_name", "username")
+        )
+        keepers = set(
+            AccessKey.objects.filter(revoked_at=None, kind=AccessKey.Kind.SERVICE).values_list(
+                "owner_id", flat=True
+            )
+        )
+        regions: dict[str, int] = {}
+        for person in people:
+            for region in person.regions.all():
+                regions[region.name] = regions.get(region.name, 0) + 1
+        outside = User.objects.filter(kind=User.Kind.HUMAN, is_active=True)
+        may = self.has_change_permission(request, role)
+        context = {
+            "role": role,
+            "profile": profile,
+            "kinds": RoleProfile.Kind.choices,
+            "people": [(person, person.pk in keepers) for person in people],
+            "outside": outside.exclude(pk__in=[p.pk for p in people]).order_by("username")
+            if may
+            else [],
+            "asked": _asked_by().get(role.name, []),
+            "queues": role.queues.all(),
+            "regions": sorted(regions.items()),
+            "nowhere": sum(not person.regions.all() for person in people),
+            "replaces": _replaces(role),
+            "warnings": _warnings(profile, people, keepers),
+            "banners": banners or [],
+            "shifts": shifts if shifts is not None else _typed_shifts(profile.hours),
+            "days": list(enumerate(DAYS)),
+            "hours": spoken_hours(profile),
+            "may": may,
+            "rights": _rights_by_thing(role) if user.is_superuser else [],
+        }
+        return settings_page(
+            request, "role.html", context, title=role.name, crumbs=[("Roles", reverse(_LIST))]
+        )
+
+    def take_view(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+        """Say what taking a role's vote away would do, and do it when that is confirmed."""
+        role = self._seen(request, str(pk))
+        policy = latest_version(slug)
+        if policy is None:
+            raise Http404("There is no such policy.")
+        if not self.has_change_permission(request, role):
+            raise PermissionDenied
+        if request.method == "POST":
+            take_votes(role=role, policy_slug=slug, by=person_of(request), now=db_now())
+            messages.success(request, f"{role.name} no longer votes on {policy.name}.")
+            return see_other("auth_group_change", role.pk)
+        context = {"role": role, "policy": policy, "effect": _effect_of_taking(role, slug)}
+        here = reverse("admin:auth_group_change", args=[role.pk])
+        return settings_page(
+            request,
+            "role_take.html",
+            context,
+            title=f"Take {role.name}’s vote on {policy.name} away",
+            crumbs=[("Roles", reverse(_LIST)), (role.name, here)],
+        )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Lead to the audit: what happened to a role stands there."""
+        role = self._seen(request, object_id)
+        return see_other("audit_auditevent_changelist", also=f"?stream=role:{role.pk}")
+
+    def _seen(self, request: HttpRequest, object_id: str) -> Group:
+        role = self.get_object(request, object_id)
+        if role is None:
+            raise Http404("There is no such role.")
+        if not self.has_view_permission(request, role):
+            raise PermissionDenied
+        return role
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Refuse to hand out what one does not have: by a role's rights, or by joining it."""
+        if not super().has_change_permission(request, obj):
+            return False
+        if obj is None or request.user.is_superuser:
+            return True
+        pairs = obj.permissions.values_list("content_type__app_label", "codename")
+        held = {f"{app}.{codename}" for app, codename in pairs}
+        return held <= set(request.user.get_all_permissions())
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Keep roles: policies and open questions name them. One without people asks nobody."""
+        return False
+
+
+_NO_SHIFT = {"days": {0, 1, 2, 3, 4}, "from": "", "to": ""}
+
+
+def _typed_shifts(hours: Any) -> list[dict[str, Any]]:
+    return [{"days": set(row["days"]), "from": row["from"], "to": row["to"]} for row in hours]
+
+
+def _sent_shifts(request: HttpRequest) -> list[dict[str, Any]]:
+    rows = []
+    for place in range(_MOST_SHIFTS):
+        if f"h{place}-from" not in request.POST:
+            break
+        days = {int(d) for d in request.POST.getlist(f"h{place}-days") if d in set("0123456")}
+        begins = request.POST.get(f"h{place}-from", "").strip()
+        ends = request.POST.get(f"h{place}-to", "").strip()
+        rows.append({"days": days, "from": begins, "to": ends})
+    return rows
+
+
+def _hours_of(shifts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the shifts that say something, as they are stored."""
+    return [
+        {"days": sorted(shift["days"]), "from": shift["from"], "to": shift["to"]}
+        for shift in shifts
+        if shift["from"] or shift["to"]
+    ]
+
+
+def spoken_hours(profile: RoleProfile | None) -> str:
+    """Return when a role is on call: `Mon–Fri 08:00 to 18:00, Europe/Berlin`."""
+    if profile is None or not profile.hours:
+        return "at all hours"
+    said = [f"{_spoken_days(row['days'])} {row['from']} to {row['to']}" for row in profile.hours]
+    return f"{'; '.join(said)} ({profile.time_zone})"
+
+
+def _spoken_days(days: list[int]) -> str:
+    ordered = sorted(days)
+    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"{DAYS[ordered[0]]}–{DAYS[ordered[-1]]}"
+    return ", ".join(DAYS[day] for day in ordered)
+
+
+def _asked_by() -> dict[str, list[dict[str, Any]]]:
+    """Return what asks each role now: {role: [policy, steps and checkpoints]}."""
+    newest: dict[str, ApprovalPolicy] = {}
+    for policy in ApprovalPolicy.objects.prefetch_related("stages").order_by("slug", "version"):
+        newest[policy.slug] = policy
+    titles: dict[str, list[str]] = {}
+    pairs = Checkpoint.objects.filter(active=True).order_by("title")
+    for slug, title in pairs.values_list("question__slug", "title"):
+        titles.setdefault(slug, []).append(title)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for seat in permissions.voting_roles([policy.pk for policy in newest.values()]):
+        policy = newest[seat.slug]
+        rows = found.setdefault(seat.role, [])
+        row = next((r for r in rows if r["policy"] is policy), None)
+        if row is None:
+            row = {"policy": policy, "steps": [], "checkpoints": titles.get(policy.slug, [])}
+            rows.append(row)
+        stage = next(s for s in policy.stages.all() if s.position == seat.position)
+        named = any(need["role"] == seat.role for need in stage.needs)
+        by_amount = any(rung["role"] == seat.role for rung in stage.ladder)
+        how = spoken_needs(stage.needs) if named else "by amount" if by_amount else "when called"
+        row["steps"].append(f"{stage.name} ({how})")
+    return found
+
+
+def _replaces(role: Group) -> list[ApprovalPolicy]:
+    newest: dict[str, ApprovalPolicy] = {}
+    for policy in ApprovalPolicy.objects.order_by("slug", "version"):
+        newest[policy.slug] = policy
+    return [p for p in newest.values() if role.name in permissions.overriding_roles(p)]
+
+
+def _warnings(profile: RoleProfile, people: list[User], keepers: set[int]) -> list[str]:
+    if profile.kind == RoleProfile.Kind.REQUESTERS_MANAGER:
+        return []
+    able = [person for person in people if person.is_active]
+    if not able:
+        return ["Nobody is in this role: what asks it waits until somebody is added."]
+    said = []
+    if len(able) == 1:
+        said.append(
+            f"Only {able[0].label} is in this role: nobody answers while they are away, "
+            "and nobody answers their own requests."
+        )
+    if all(person.pk in keepers for person in able):
+        said.append(
+            "All of them own access keys: nobody in this role may answer what their keys ask."
+        )
+    return said
+
+
+def _effect_of_taking(role: Group, slug: str) -> dict[str, Any]:
+    waiting = Ticket.objects.filter(
+        status=Ticket.Status.PENDING,
+        decision__policy__slug=slug,
+        decision__settled_at=None,
+    )
+    asked, votes = 0, 0
+    members = set(role.user_set.values_list("pk", flat=True))
+    for ticket in waiting.select_related("decision").prefetch_related("decision__votes")[:500]:
+        named = {n["role"] for s in ticket.decision.question["stages"] for n in s["needs"]}
+        if role.name in named | set(ticket.decision.escalated):
+            asked += 1
+            votes += sum(
+                vote.withdrawn_at is None and vote.principal_id in members
+                for vote in ticket.decision.votes.all()
+            )
+    return {"asked": asked, "votes": votes, "people": len(members)}
+
+
+def _rights() -> Any:
+    return (
+        Permission.objects.filter(content_type__app_label__in=_ROOMS)
+        .exclude(content_type__model__startswith="historical")
+        .select_related("content_type")
+        .order_by("content_type__model", "codename")
+    )
+
+
+def _rights_by_thing(role: Group) -> list[tuple[str, list[tuple[Permission, str, bool]]]]:
+    """Return every right, by the thing it is about: (right, word, held)."""
+    held = set(role.permissions.values_list("pk", flat=True))
+    things: dict[str, list[tuple[Permission, str, bool]]] = {}
+    for right in _rights():
+        thing = {"group": "role", "permission": "right"}.get(
+            right.content_type.model, right.content_type.name
+        )
+        verb, _, rest = right.codename.partition("_")
+        usual = rest == right.content_type.model
+        word = verb if usual else right.name.removeprefix("Can ")
+        things.setdefault(thing.capitalize(), []).append((right, word, right.pk in held))
+    return sorted(things.items())
