@@ -7,7 +7,7 @@ ticket that was not read can come before the page's last one (Fagin's threshold 
 is seen as a whole or not at all, so nothing that is read is thrown away.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
@@ -18,9 +18,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.db.models import OuterRef, Q, Subquery
 
+from approvals import permissions
 from approvals.models import User
+from audit.clock import shown_now
 from reviews.models import Lane, Ticket
-from reviews.querysets import TicketQuerySet
+from reviews.querysets import LaneQuerySet, TicketQuerySet
 from reviews.ranking import SATURATES
 
 # Scores are sums of floats; where a page goes on, look a little further up and skip what is known.
@@ -29,6 +31,8 @@ _SIZE = 50
 # Where there are many lanes, none is read a whole page deep at first.
 _AT_ONCE = 2000
 _SHALLOW = 8
+# After this many that `rows` leaves out, the database looks for the rest itself, one by one.
+_PATIENCE = 800
 # The least number of terms any of our databases takes in one compound statement is 500.
 _TERMS = 400
 
@@ -176,16 +180,18 @@ def waiting_page(
     queues: Collection[UUID] | None = None,
     asked: bool = False,
     rows: TicketQuerySet | None = None,
+    lanes: Sequence[Lane] | None = None,
 ) -> Page:
     """Return the most urgent tickets that wait and that this person may see.
 
     The same tickets in the same order as `visible_to(user).waiting().most_urgent_first(now)`,
     at a cost that does not grow with the queue. `queues` narrows it to these, `asked` to what
     the person's roles may vote on. `rows` says how they are read; what it leaves out is passed
-    over, one by one. Machines work no queue and are shown nothing.
+    over. `lanes` are those to look at, with their queues, where they were read already. Machines
+    work no queue and are shown nothing.
     """
     now = after.now if after else now
-    reading = _reading(user, now, after, queues, asked=asked)
+    reading = _reading(user, now, after, queues, lanes, asked=asked)
     if rows is None:
         rows = Ticket.objects.select_related("decision", "checkpoint", "queue", "region")
     passed, wanted = 0, size + 1
@@ -199,6 +205,9 @@ def waiting_page(
                 found.append((key, ticket))
         if len(found) > size or len(keys) < wanted:
             break
+        if wanted > _PATIENCE:
+            rows = rows.filter(_seen_by(user, queues, asked=asked))
+            return scored_page(rows.waiting(), now=now, after=after, size=size)
         passed, wanted = wanted, wanted * 4
     tickets = [ticket for _, ticket in found[:size]]
     if len(found) <= size:
@@ -207,37 +216,68 @@ def waiting_page(
     return Page(tickets, Cursor(now, -minus_score, last.pk))
 
 
+def scored_page(
+    rows: TicketQuerySet, *, now: datetime, after: Cursor | None = None, size: int = _SIZE
+) -> Page:
+    """Return the most urgent of these tickets; all of them are scored and sorted for it."""
+    now = after.now if after else now
+    rows = rows.most_urgent_first(now)
+    if after:
+        rows = rows.filter(Q(score__lt=after.score) | Q(score=after.score, pk__gt=after.id))
+    tickets = list(rows[: size + 1])
+    if len(tickets) <= size:
+        return Page(tickets, None)
+    last: Any = tickets[size - 1]
+    return Page(tickets[:size], Cursor(now, last.score, last.pk))
+
+
 def _reading(
     user: User | AnonymousUser,
     now: datetime,
     after: Cursor | None,
     queues: Collection[UUID] | None,
+    lanes: Sequence[Lane] | None,
     *,
     asked: bool,
 ) -> _Reading:
     """Begin at the top of all that this person sees."""
     if not user.is_authenticated or not user.is_active or user.is_machine:
         return _Reading(now, after, [])
-    lanes = Lane.objects.asked_of(user) if asked else Lane.objects.open_to(user)
-    if queues is not None:
-        lanes = lanes.filter(queue__in=queues)
-    # As a scalar it is looked up lane by lane, whatever is thought of the tickets' number.
-    one = Ticket.objects.filter(lane=OuterRef("pk"), status="pending").values("pk")[:1]
-    lanes = lanes.annotate(one=Subquery(one)).filter(one__isnull=False).order_by("pk")
+    if lanes is None:
+        # As a scalar it is looked up lane by lane, whatever is thought of the tickets' number.
+        one = Ticket.objects.filter(lane=OuterRef("pk"), status="pending").values("pk")[:1]
+        found = _lanes(user, queues, asked=asked).annotate(one=Subquery(one))
+        lanes = list(found.filter(one__isnull=False).select_related("queue").order_by("pk"))
     lists = [
-        _List(lane, float(weights["age"]), by)
-        for lane, weights in lanes.values_list("pk", "queue__weights")
+        _List(lane.pk, float(lane.queue.weights["age"]), by)
+        for lane in lanes
         for by in range(len(_COLUMNS))
     ]
-    return _Reading(now, after, lists, set() if asked else _own(user, queues, now))
+    return _Reading(now, after, lists, _own(user, queues, now, asked=asked))
 
 
-def _own(user: User, queues: Collection[UUID] | None, now: datetime) -> set[Key]:
-    """Return the keys of a person's own requests, wherever they wait; few, so all of them."""
-    mine = Q(requester=user) | Q(beneficiary=user)
-    rows = Ticket.objects.waiting().filter(mine)
-    if queues is not None:
-        rows = rows.filter(queue__in=queues)
+def _lanes(user: User, queues: Collection[UUID] | None, *, asked: bool) -> LaneQuerySet:
+    lanes = Lane.objects.asked_of(user) if asked else Lane.objects.open_to(user)
+    return lanes if queues is None else lanes.filter(queue__in=queues)
+
+
+def _seen_besides(user: User, queues: Collection[UUID] | None, *, asked: bool) -> Q:
+    """Return what a person sees in no lane of theirs: their own requests, what appointed them."""
+    besides = Q(decision__in=permissions.decisions_appointing(user, now=shown_now()))
+    if not asked:
+        besides |= Q(requester=user) | Q(beneficiary=user)
+    return besides if queues is None else besides & Q(queue__in=queues)
+
+
+def _seen_by(user: User | AnonymousUser, queues: Collection[UUID] | None, *, asked: bool) -> Q:
+    assert isinstance(user, User)  # others see nothing, and stopped there
+    lanes = _lanes(user, queues, asked=asked)
+    return Q(lane__in=lanes) | _seen_besides(user, queues, asked=asked)
+
+
+def _own(user: User, queues: Collection[UUID] | None, now: datetime, *, asked: bool) -> set[Key]:
+    """Return the keys of what a person sees besides whole lanes; they are few, so all of them."""
+    rows = Ticket.objects.waiting().filter(_seen_besides(user, queues, asked=asked))
     keys = set()
     for ticket_id, queue_weights, *ranks in rows.values_list(
         "pk", "queue__weights", "rank_base", "rank_young"

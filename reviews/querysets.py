@@ -1,5 +1,6 @@
 """Sets of tickets, by the words people use for them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from approvals.models import User
 
     # Named in the class lines below.
-    from reviews.models.queue import Lane  # noqa: F401
+    from reviews.models.queue import Lane
     from reviews.models.ticket import Ticket  # noqa: F401
 
 
@@ -53,10 +54,14 @@ class LaneQuerySet(models.QuerySet["Lane"]):
 class TicketQuerySet(models.QuerySet["Ticket"]):
     """Tickets; every list starts from `visible_to`."""
 
-    def visible_to(self, user: "User | AnonymousUser") -> Self:
+    def visible_to(
+        self, user: "User | AnonymousUser", *, lanes: "Sequence[Lane] | None" = None
+    ) -> Self:
         """Return the tickets this user may see: their own, and those of their queues and regions.
 
         A region narrows what a role shows: a ticket of another region is not there at all.
+
+        :param lanes: those open to the user, where they were read already.
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()
@@ -68,7 +73,8 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
         appointed = permissions.decisions_appointing(user, now=shown_now())
         mine = Q(requester=user) | Q(beneficiary=user) | Q(decision__in=appointed)
-        return self.filter(Q(lane__in=queue.Lane.objects.open_to(user)) | mine)
+        seen = queue.Lane.objects.open_to(user) if lanes is None else lanes
+        return self.filter(Q(lane__in=seen) | mine)
 
     def waiting(self) -> Self:
         """Return the tickets that wait for people: pending and not yet settled."""

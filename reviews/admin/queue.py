@@ -1,27 +1,30 @@
 """The queue: what waits, ranked; one query per page whatever its length."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, Min, Prefetch, Q
+from django.db.models import IntegerField, OuterRef, Prefetch, Q, Subquery
 from django.http import HttpRequest
 
 from approvals.models import User, Vote
 from approvals.options import ALLOWING
 from audit.clock import db_now
+from reviews import ordering
 from reviews.admin.narrowing import Narrowing
 from reviews.display import moments
 from reviews.display.fields import currency_of, money
 from reviews.display.switches import switched_off
-from reviews.models import Assignment, Queue, Ticket
+from reviews.models import Assignment, Lane, Queue, Ticket
 from reviews.models.checkpoint import Risk
 from reviews.querysets import TicketQuerySet
 
 PAGE = 50
+# So many tickets of a lane are counted and no more.
+MANY = 100
+MOST_QUEUES = 12
 _SOON = 0.25
 SHOWN = {"mine": "Mine", "waiting": "Waiting", "decided": "Decided", "all": "All"}
 _WORDS = {
@@ -148,39 +151,6 @@ def for_rows(tickets: TicketQuerySet) -> TicketQuerySet:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page of the ranked list begins: everything below one ticket, as ranked at `at`."""
-
-    at: datetime
-    score: float
-    created_at: datetime
-    pk: UUID
-
-    def written(self) -> str:
-        text = "|".join(
-            (self.at.isoformat(), repr(self.score), self.created_at.isoformat(), self.pk.hex)
-        )
-        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-    @classmethod
-    def read(cls, text: str) -> "Place | None":
-        """Return the place a link names, or None where somebody made it up."""
-        try:
-            raw = urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode()
-            at, score, created_at, pk = raw.split("|")
-            place = cls(
-                datetime.fromisoformat(at),
-                float(score),
-                datetime.fromisoformat(created_at),
-                UUID(pk),
-            )
-        except ValueError:
-            return None
-        aware = place.at.tzinfo is not None and place.created_at.tzinfo is not None
-        return place if aware and abs(place.score) < 1e9 else None
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """One screen of the list and the link to what follows it."""
 
@@ -204,6 +174,13 @@ def find(tickets: TicketQuerySet, words: str) -> TicketQuerySet:
     )
 
 
+class CountUpTo(Subquery):
+    """How many rows a sliced queryset has."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) some)"
+    output_field = IntegerField()
+
+
 class QueuePage:
     """The list as one person asked for it."""
 
@@ -215,11 +192,33 @@ class QueuePage:
         self.show = show if show in SHOWN else "waiting"
         self.words = self.asked["q"].replace("\x00", "")[:200]
         self.narrowing = Narrowing.read(request.GET)
-        self.seen = Ticket.objects.visible_to(user)
-        self.queues = list(
-            Queue.objects.filter(pk__in=self.seen.order_by().values("queue").distinct())[:12]
-        )
+        self.lanes = self._lanes()
+        self.seen = Ticket.objects.visible_to(user, lanes=self.lanes)
+        here = {lane.queue_id: lane.queue for lane in self.lanes}
+        self.queues = sorted(here.values(), key=lambda queue: queue.name)[:MOST_QUEUES]
         self.queue = next((q for q in self.queues if q.slug == self.asked["queue"]), None)
+
+    def _lanes(self) -> list[Any]:
+        """Return the lanes this person sees, each with how many wait and run late, up to a point.
+
+        Counted to the end, a long queue would take as long as it is.
+        """
+        here = Ticket.objects.waiting().filter(lane=OuterRef("pk")).order_by()
+        late, early = here.filter(due_at__lte=self.now), here.filter(due_at__gt=self.now)
+        return list(
+            Lane.objects.open_to(self.user)
+            .annotate(
+                waiting=CountUpTo(here.values("pk")[:MANY]),
+                late=CountUpTo(late.values("pk")[:MANY]),
+                next_due=Subquery(early.order_by("due_at").values("due_at")[:1]),
+            )
+            .select_related("queue")
+            .order_by("pk")
+        )
+
+    def waiting_in(self, queue: Queue) -> int:
+        """Return how many wait in a queue, up to a point."""
+        return sum(lane.waiting for lane in self.lanes if lane.queue_id == queue.pk)
 
     def held(self) -> TicketQuerySet:
         """Return the waiting tickets this person holds."""
@@ -229,47 +228,54 @@ class QueuePage:
 
     def page(self) -> Page:
         """Return one screen, without counting what follows."""
-        ranked = self.show in ("mine", "waiting")
-        if ranked:
-            tickets = self.held() if self.show == "mine" else self.seen.waiting()
-        elif self.show == "decided":
-            tickets = self.seen.exclude(status__in=["pending", "needs_changes"])
+        if self.show in ("mine", "waiting"):
+            ranked = self._ranked()
+            found, after = ranked.tickets, str(ranked.after or "")
         else:
-            tickets = self.seen
-        if self.queue is not None:
-            tickets = tickets.filter(queue=self.queue)
+            found, after = self._latest()
+        return Page([row_of(ticket, now=self.now) for ticket in found], self.link(after=after))
+
+    def _wanted(self, tickets: TicketQuerySet) -> TicketQuerySet:
         if self.narrowing:
             tickets = self.narrowing.apply(tickets, now=self.now)
-        tickets = for_rows(find(tickets, self.words))
-        found = self._ranked(tickets) if ranked else self._latest(tickets)
-        more = ""
-        if len(found) > PAGE:
-            found = found[:PAGE]
-            more = self._after_ranked(found[-1]) if ranked else found[-1].pk.hex
-        return Page([row_of(ticket, now=self.now) for ticket in found], self.link(after=more))
+        return for_rows(find(tickets, self.words))
 
-    def _ranked(self, tickets: TicketQuerySet) -> list[Ticket]:
-        place = Place.read(self.asked["after"])
-        self.ranked_at = place.at if place else self.now
-        tickets = tickets.most_urgent_first(self.ranked_at)
-        if place:
-            tickets = tickets.filter(
-                Q(score__lt=place.score)
-                | Q(score=place.score, created_at__gt=place.created_at)
-                | Q(score=place.score, created_at=place.created_at, pk__gt=place.pk)
-            )
-        return list(tickets[: PAGE + 1])
+    def _chosen(self, lane: Lane) -> bool:
+        return self.queue is None or lane.queue_id == self.queue.pk
 
-    def _after_ranked(self, last: Ticket) -> str:
-        score: float = last.score  # type: ignore[attr-defined]
-        return Place(self.ranked_at, score, last.created_at.astimezone(UTC), last.pk).written()
+    def _ranked(self) -> ordering.Page:
+        try:
+            after = ordering.Cursor.read(self.asked["after"])
+        except ValueError:
+            after = None  # the first page
+        if self.show == "mine":
+            held = self.held()
+            if self.queue is not None:
+                held = held.filter(queue=self.queue)
+            rows = self._wanted(held)
+            return ordering.scored_page(rows, now=self.now, after=after, size=PAGE)
+        return ordering.waiting_page(
+            self.user,
+            now=self.now,
+            after=after,
+            size=PAGE,
+            queues=None if self.queue is None else [self.queue.pk],
+            lanes=[lane for lane in self.lanes if lane.waiting and self._chosen(lane)],
+            rows=self._wanted(Ticket.objects.all()),
+        )
 
-    def _latest(self, tickets: TicketQuerySet) -> list[Ticket]:
+    def _latest(self) -> tuple[list[Ticket], str]:
+        tickets = self.seen
+        if self.show == "decided":
+            tickets = tickets.exclude(status__in=["pending", "needs_changes"])
+        if self.queue is not None:
+            tickets = tickets.filter(queue=self.queue)
         try:
             tickets = tickets.filter(pk__lt=UUID(self.asked["after"]))
         except ValueError:
             pass  # the first page
-        return list(tickets.order_by("-pk")[: PAGE + 1])
+        found = list(self._wanted(tickets).order_by("-pk")[: PAGE + 1])
+        return found[:PAGE], found[PAGE - 1].pk.hex if len(found) > PAGE else ""
 
     def link(self, **changed: str) -> str:
         """Return the address of this list with something changed; empty words fall away."""
@@ -286,19 +292,14 @@ class QueuePage:
         return f"?{query}" if query else "?"
 
     def summary(self) -> dict[str, Any]:
-        """Return the line above the list, in one query: yours, next due, overdue."""
-        held = Q(assignments__person=self.user, assignments__released_at__isnull=True)
-        held &= Q(assignments__until__isnull=True) | Q(assignments__until__gt=self.now)
-        return (
-            self.seen.waiting()
-            .order_by()
-            .aggregate(
-                waiting=Count("pk", distinct=True),
-                yours=Count("pk", filter=held, distinct=True),
-                next_due=Min("due_at", filter=Q(due_at__gt=self.now)),
-                overdue=Count("pk", filter=Q(due_at__lte=self.now), distinct=True),
-            )
-        )
+        """Return the line above the list: yours, next due, overdue and waiting."""
+        dues = [lane.next_due for lane in self.lanes if lane.next_due]
+        return {
+            "waiting": sum(lane.waiting for lane in self.lanes),
+            "yours": self.held().count(),
+            "next_due": min(dues, default=None),
+            "overdue": sum(lane.late for lane in self.lanes),
+        }
 
     def context(self) -> dict[str, Any]:
         """Return everything the page shows."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.http import HttpRequest
 
 from reviews.admin.queue import QueuePage, Row
@@ -46,11 +46,8 @@ def frame(page: QueuePage, rows: list[Row]) -> dict[str, Any]:
 
 
 def _queues(page: QueuePage) -> list[tuple[str, int, str, bool]]:
-    counted = dict(
-        page.seen.waiting().order_by().values_list("queue").annotate(waiting=Count("pk"))
-    )
     return [
-        (queue.name, counted.get(queue.pk, 0), page.link(queue="" if here else queue.slug), here)
+        (queue.name, page.waiting_in(queue), page.link(queue="" if here else queue.slug), here)
         for queue in page.queues
         for here in [queue == page.queue]
     ]

@@ -14,6 +14,7 @@ from reviews.display import agent, fields, inert, moments, report, timeline, vie
 from reviews.flags import sentence as off_sentence
 from reviews.flags import switched_off_by
 from reviews.models import Ticket
+from reviews.services.offers import offered
 
 
 class TicketPage:
@@ -135,16 +136,8 @@ def consequence(question: Question) -> str:
 
 
 def next_ticket(user: User, *, besides: Ticket, now: datetime) -> Ticket | None:
-    """Return the most urgent other ticket this person has not voted on and did not ask for."""
-    done = Ticket.objects.filter(decision__exclusions__user=user) | Ticket.objects.filter(
-        decision__votes__voter=user, decision__votes__withdrawn_at__isnull=True
-    )
-    return (
-        Ticket.objects.visible_to(user)
-        .waiting()
-        .exclude(pk=besides.pk)
-        .exclude(pk__in=done.values("pk"))
-        .most_urgent_first(now)
-        .only("pk", "ref", "title")
-        .first()
-    )
+    """Return the most urgent other ticket this person may vote on, skipped ones last."""
+    others = (found for found in offered(user, now=now, held_too=True) if found != besides.pk)
+    for found in others:
+        return Ticket.objects.only("pk", "ref", "title").get(pk=found)
+    return None

@@ -92,4 +92,8 @@ class Migration(migrations.Migration):
             model_name='ticket',
             index=models.Index(models.F('lane'), models.OrderBy(models.F('id'), descending=True), name='ticket_by_lane'),
         ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(models.F('lane'), models.F('due_at'), condition=models.Q(('status', 'pending')), name='ticket_lane_due'),
+        ),
     ]

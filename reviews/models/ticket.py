@@ -143,6 +143,12 @@ class Ticket(models.Model):
                 name="ticket_lane_base",
                 condition=models.Q(status="pending"),
             ),
+            models.Index(
+                "lane",
+                "due_at",
+                name="ticket_lane_due",
+                condition=models.Q(status="pending"),
+            ),
             models.Index("requester", models.F("id").desc(), name="ticket_by_requester"),
             models.Index("lane", models.F("id").desc(), name="ticket_by_lane"),
             models.Index(

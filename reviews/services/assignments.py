@@ -1,9 +1,8 @@
 """Who holds a ticket while working on it. Holding one never blocks another's vote."""
 
 from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
-
-from django.db.models import Exists, OuterRef, Q
 
 from approvals.answers import check_text
 from approvals.errors import (
@@ -20,11 +19,13 @@ from audit.context import acting
 from reviews.models import Assignment, Queue, Ticket
 from reviews.representation import iso
 from reviews.services.conclusions import conclude
+from reviews.services.offers import offered
 from reviews.services.seats import GIVES, TAKES, check_asked, check_open, poll_of
-from reviews.services.skips import skipped_last
 from reviews.services.turns import Turn, take_turn, turn_at, writing
 
 CLAIM_LASTS = timedelta(minutes=10)
+# How many `next` tries before it says that nothing is there for somebody.
+_LOOKED_AT = 200
 # Why somebody else's vote would be refused, about them.
 _WHY_NOT = {
     "own-work": "it is their own work.",
@@ -139,20 +140,8 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
         raise MachineCannotVote("A service key is a machine; only people work a queue.")
     with writing(), acting(person):
         now = db_now()
-        standing = Q(until__isnull=True) | Q(until__gt=now)
-        held = Assignment.objects.filter(standing, ticket=OuterRef("pk"), released_at__isnull=True)
-        own_vote = Q(decision__votes__voter=person, decision__votes__withdrawn_at__isnull=True)
-        own_work = Q(decision__exclusions__user=person)
-        candidates = (
-            Ticket.objects.visible_to(person)
-            .waiting()
-            .filter(queue=queue)
-            .filter(~Exists(held))
-            .exclude(pk__in=Ticket.objects.filter(own_vote | own_work).values("pk"))
-            .most_urgent_first(now)
-        )
-        # Look at a screenful; each is locked without waiting, so two people get two tickets.
-        for ticket_id in skipped_last(candidates, person=person, most=50):
+        # Each is locked without waiting, so two people get two tickets.
+        for ticket_id in islice(offered(person, now=now, queues=[queue.pk]), _LOOKED_AT):
             ticket = (
                 Ticket.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
                 .filter(pk=ticket_id)

@@ -5,7 +5,6 @@ from uuid import UUID
 from approvals.errors import MachineCannotVote
 from approvals.models import User
 from reviews.models import Skip, Ticket
-from reviews.querysets import TicketQuerySet
 from reviews.services.seats import check_asked, check_open
 from reviews.services.turns import turn_at
 
@@ -26,14 +25,3 @@ def skip_ticket(*, ticket_id: UUID, person: User) -> Ticket:
         Skip.objects.update_or_create(ticket=turn.ticket, person=person, defaults={"at": turn.now})
         turn.story.add("ticket.skipped")
     return turn.ticket
-
-
-def skipped_last(candidates: TicketQuerySet, *, person: User, most: int) -> list[UUID]:
-    """Return the ids of the first tickets in their order; what this person skipped comes last."""
-    skipped = Skip.objects.filter(person=person)
-    fresh = candidates.exclude(pk__in=skipped.values("ticket"))
-    ids = list(fresh.values_list("pk", flat=True)[:most])
-    if len(ids) < most:
-        again = candidates.filter(skips__person=person).order_by("skips__at", "pk")
-        ids += again.values_list("pk", flat=True)[: most - len(ids)]
-    return ids
