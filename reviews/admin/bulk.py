@@ -33,7 +33,7 @@ _KEPT = "bulk"  # where a session keeps what became of the last ones
 _SAID = {"allow": "approved", "deny": "rejected", "return": "sent back", "answer": "answered"}
 _WORDS = {
     "done": "",
-    "asked": "recorded, others are asked",
+    "asked": "recorded while others are asked",
     "assigned": "assigned",
     "taken-back": "taken back",
     "stands": "could not be taken back",

@@ -100,7 +100,7 @@ class Narrowing:
 
 
 def _pick(key: str, title: str, chosen: str, known: Mapping[str, str]) -> Pick:
-    words = {chosen: chosen, **known} if chosen else known
+    words = {**known} if not chosen or chosen in known else {chosen: chosen, **known}
     choices = [(word, value, value == chosen) for value, word in list(words.items())[:_MOST]]
     return Pick(key, title, words.get(chosen, ""), choices)
 

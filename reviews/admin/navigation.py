@@ -84,11 +84,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 def entries(request: HttpRequest) -> list[Entry]:
     """Return what the desk's bar shows: the queue, and one way into each group of settings."""
     requests = reverse("admin:reviews_ticket_requests")
-    on_requests = request.path == requests
-    mine = Entry("My requests", requests, "outbox", here=on_requests)
+    mine = Entry("My requests", requests, "outbox", here=request.path == requests)
     if not request.user.is_staff:
         return [mine]
-    shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=not on_requests), mine]
+    elsewhere = (requests, reverse("admin:reviews_ticket_preferences"))
+    here = request.path not in elsewhere
+    shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]
     for _title, items in _GROUPS[1:]:
         shown += [
             Entry(item, _link(model), symbol)

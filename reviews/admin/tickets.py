@@ -16,16 +16,16 @@ from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, Versio
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
 from audit.admin import ReadOnlyAdmin
-from audit.clock import shown_now
 from reviews.admin import preferences
 from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
 from reviews.admin.card import Typed, changed_fields
+from reviews.admin.around import acts_around, around, onward, told_before
 from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import desk_page, in_zone_of, person_of
 from reviews.admin.queue import QueuePage
 from reviews.admin.queue_frame import arrivals, frame
-from reviews.admin.ticket_page import TicketPage, next_ticket
+from reviews.admin.ticket_page import TicketPage
 from reviews.display import moments
 from reviews.models import Ticket
 from reviews.services import assignments
@@ -35,6 +35,7 @@ from reviews.services.skips import skip_ticket
 from reviews.services.tickets import revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
 
+from reviews.services.test_mails import Sent
 LONGEST_REMARK = 4000
 
 
@@ -88,6 +89,7 @@ class TicketAdmin(ReadOnlyAdmin):
             context["nothing"] = "nothing" in request.GET
             context["away"] = away_now(user, now=page.now)
             return desk_page(request, "queue.html", context)
+            context |= told_before(request, user)
 
     @method_decorator(require_safe)
     def arrivals(self, request: HttpRequest) -> HttpResponse:
@@ -176,6 +178,7 @@ class TicketAdmin(ReadOnlyAdmin):
         quietly = request.headers.get("X-Desk") == "1"
         try:
             if act not in acts:
+            **acts_around(request, ticket, user),
                 raise Invalid("The page sent something this desk does not know.")
             done = acts[act]()
         except Refusal as refusal:
@@ -185,11 +188,11 @@ class TicketAdmin(ReadOnlyAdmin):
         if quietly and act == "claim":
             until = moments.clock(done.until, now=done.until)  # type: ignore[attr-defined]
             return HttpResponse(f"You hold this until {until}.", content_type="text/plain")
-        if act != "skip":
-            return Ours(address_of(ticket))
-        following = next_ticket(user, besides=ticket, now=shown_now())
-        queue = reverse("admin:reviews_ticket_changelist")
-        return Ours(address_of(following) if following else queue)
+        if act == "skip":
+            return Ours(onward(ticket, user))
+        if isinstance(done, Sent):
+            return Ours(f"{address_of(ticket)}?sent={done.people}#banner")
+        return Ours(address_of(ticket))
 
     def _vote(self, request: HttpRequest, ticket: Ticket, user: User) -> HttpResponse:
         typed = Typed(
@@ -241,6 +244,8 @@ class TicketAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show the page as it now stands, the refusal as a sentence, and all that was typed."""
         ticket = seen(str(ticket.pk), user)
+        if user.preferences.get("advance"):
+            return Ours(onward(ticket, user, done=True))
         page = TicketPage(ticket, user, typed)
         banner = refusal.detail
         if typed is not None:

@@ -1,5 +1,8 @@
 """Who is concerned with a ticket beyond looking at it; read under its lock."""
 
+from datetime import datetime
+
+from approvals import permissions
 from approvals.errors import AlreadyDecided, NotAllowed
 from approvals.models import User
 from approvals.services.polls import Poll, read_poll
@@ -45,6 +48,22 @@ def works_on(poll: Poll, person: User) -> bool:
     if person.is_machine or not person.is_active or (holder and holder.excluded_as):
         return False
     return bool(poll.seats(person.pk)) or person.has_perm(GIVES)
+
+
+def people_asked(ticket: Ticket, *, now: datetime) -> list[User]:
+    """Return everybody whose vote on a ticket would be taken now, by their names."""
+    poll = read_poll(
+        decision=ticket.decision,
+        also=permissions.everybody_seated(policy_id=ticket.decision.policy_id, now=now),
+        within=ticket.people_within(),
+        now=now,
+    )
+    people = User.objects.filter(pk__in=poll.holders, is_active=True)
+    return [
+        person
+        for person in people.order_by("first_name", "last_name", "pk")
+        if poll.refusal_for(person, choice=None) is None
+    ]
 
 
 def poll_of(turn: Turn, person: User) -> Poll:
