@@ -235,12 +235,23 @@ def finish_schema(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 operation["responses"].setdefault(str(status), reference)
     components["responses"] = {
         _name(status): {
-            "description": _CODES.get(status, ("", "The state of things does not permit this."))[1],
+            "description": _described(status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in sorted(used)
     }
     return result
+
+
+def _described(status: int) -> str:
+    """Return what a status means, with every code it may carry."""
+    _, sentence = _CODES.get(status, ("", "The state of things does not permit this."))
+    codes, kinds = set[str](), [Refusal]
+    while kinds:
+        kinds += (kind := kinds.pop()).__subclasses__()
+        if kind.status == status and kind is not Refusal:
+            codes.add(kind.code)
+    return f"{sentence} `code`: {', '.join(sorted(codes))}." if codes else sentence
 
 
 _NAMES = {409: "Conflict", 412: "TicketChanged", 428: "VersionRequired"}

@@ -73,7 +73,7 @@ class Cast:
     def vote(self, ticket: Ticket, person: User, choice: str, **more: Any) -> VoteAnswer:
         """Cast a person's vote on the ticket as it stands."""
         ticket.refresh_from_db(fields=["version"])
-        given = {"version": ticket.version, "reason": "", **more}
+        given = {"version": ticket.version, "reason": "", "confirmed": "now", **more}
         if choice not in {"approve", "abstain", "submit"} and not given["reason"]:
             given["reason"] = "Because."
         return cast_vote(ticket_id=ticket.pk, voter=person, choice=choice, **given)

@@ -11,8 +11,10 @@ from rest_framework.views import APIView
 
 from approvals.api.bodies import ApiRequest, StrictJsonParser
 from approvals.api.throttles import rate_headers
+from approvals.confirmation import confirmed_by
 from approvals.errors import Invalid, MachineCannotVote, NotAllowed, ScopeMissing
 from approvals.models import AccessKey, User
+from approvals.safeguards import Confirmed
 
 READ, SUBMIT = AccessKey.Scope.READ, AccessKey.Scope.SUBMIT
 RECEIPT, VOTE, MANAGE = AccessKey.Scope.RECEIPT, AccessKey.Scope.VOTE, AccessKey.Scope.MANAGE
@@ -100,6 +102,14 @@ class ApiView(APIView):
                 ]
             )
         return dict(reader.validated_data)
+
+    def confirmed(self, given: dict[str, Any]) -> Confirmed:
+        """Return how the caller is confirmed, taking `password` and `code` out of the body.
+
+        :raises Refusal: IdentityNotConfirmed, TooManyTries.
+        """
+        proof = {name: given.pop(name, "") for name in ("password", "code")}
+        return confirmed_by(self.request._request, self.user, key=self.key, **proof)  # noqa: SLF001
 
     def need(self, right: str) -> None:
         """Refuse a caller without this right.

@@ -110,4 +110,8 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('lender', models.F('delegate')), _negated=True), name='delegation_to_another'), models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='delegation_ends_after_it_starts')],
             },
         ),
+        migrations.AddIndex(
+            model_name='vote',
+            index=models.Index(models.F('voter'), models.OrderBy(models.F('cast_at'), descending=True), name='vote_of_voter_lately'),
+        ),
     ]

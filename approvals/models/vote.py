@@ -50,6 +50,8 @@ class Vote(models.Model):
                 name="vote_one_per_voter",
             ),
         ]
+        # How many somebody cast lately.
+        indexes = [models.Index("voter", "-cast_at", name="vote_of_voter_lately")]
 
     def __str__(self) -> str:
         return f"{self.voter}: {self.choice}"

@@ -1,12 +1,12 @@
 """Make sure that it is really this person: the password again, or the second factor's code."""
 
 from datetime import timedelta
+from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, validate_totp_code
 from django.db import transaction
-from django.db.models import QuerySet
 
 from approvals.errors import IdentityNotConfirmed, MachineCannotVote, TooManyTries, WrongState
 from approvals.models import User
@@ -21,7 +21,7 @@ _WRONG = "identity.not_confirmed"
 
 def has_second_factor(user: User) -> bool:
     """Tell whether this person has set up a second factor."""
-    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+    return bool(_factors(user).filter(type=Authenticator.Type.TOTP).exists())
 
 
 def confirm_identity(*, user: User, password: str = "", code: str = "") -> None:
@@ -73,7 +73,7 @@ _WRONG_SENTENCE = {
 def _is_code(user: User, code: str) -> bool:
     code = code.strip().replace(" ", "")
     kinds = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
-    for factor in Authenticator.objects.filter(user=user, type__in=kinds):
+    for factor in _factors(user).filter(type__in=kinds):
         if factor.wrap().validate_code(code):
             factor.record_usage()
             return True
@@ -93,7 +93,7 @@ def set_up_second_factor(*, user: User, secret: str, code: str) -> list[str]:
         if not validate_totp_code(secret, code.strip().replace(" ", "")):
             raise IdentityNotConfirmed(_WRONG_SENTENCE["code"])
         TOTP.activate(user, secret)
-        codes = RecoveryCodes.activate(user).get_unused_codes()
+        codes: list[str] = RecoveryCodes.activate(user).get_unused_codes()
         _tell(user, "identity.second_factor_set_up")
     return codes
 
@@ -108,7 +108,7 @@ def renew_recovery_codes(*, user: User) -> list[str]:
         if not has_second_factor(user):
             raise WrongState("There is no second factor to recover.")
         _factors(user).filter(type=Authenticator.Type.RECOVERY_CODES).delete()
-        codes = RecoveryCodes.activate(user).get_unused_codes()
+        codes: list[str] = RecoveryCodes.activate(user).get_unused_codes()
         _tell(user, "identity.recovery_codes_renewed")
     return codes
 
@@ -126,7 +126,7 @@ def _locked(user: User) -> None:
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def _factors(user: User) -> QuerySet[Authenticator]:
+def _factors(user: User) -> Any:
     return Authenticator.objects.filter(user=user)
 
 

@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+from django.db import connection
 from django.db.models import Q
 
 from approvals.answers import amended, complete_answer, outcome_digest, share_reason
 from approvals.errors import (
     AlreadyDecided,
     AlreadyVoted,
+    ChannelNotAllowed,
+    IdentityNotConfirmed,
     Invalid,
     MachineCannotVote,
     NotEligible,
@@ -19,12 +23,16 @@ from approvals.errors import (
     OwnWork,
     ReasonRequired,
     Refusal,
+    TooManyVotes,
     WrongState,
 )
 from approvals.models import Decision, User, Vote
 from approvals.question import Option, Question
 from approvals.quorum import Tally
+from approvals.safeguards import Confirmed, must_confirm, takes
 from approvals.services.decisions import reopen, settle, won_with
+from approvals.services.identity import has_second_factor
+from approvals.services.policies import published, safeguards_of
 from approvals.services.polls import Poll, read_poll
 
 _REFUSALS: dict[str, type[Refusal]] = {
@@ -69,6 +77,8 @@ def cast_vote(
     within: Collection[int] | None,
     check_content: Callable[[dict[str, Any]], None],
     on_behalf_of: str = "",
+    risk: str = "low",
+    confirmed: Confirmed = "",
 ) -> CastAnswer:
     """Take one person's vote; settle the decision when it completes a quorum.
 
@@ -76,9 +86,11 @@ def cast_vote(
 
     :param on_behalf_of: name or id of who lends the vote; empty is the voter's own right, else
         that of the only person who lends one that fits.
+    :param risk: how much harm a wrong answer may do; `confirmed` is how the voter is known.
     :param check_content: refuses a proposal as modified that the subject would not accept.
     :raises Refusal: MachineCannotVote, AlreadyDecided, NotEligible, OwnWork, AlreadyVoted,
-        ReasonRequired, SchemaMismatch, Invalid.
+        ReasonRequired, SchemaMismatch, Invalid, ChannelNotAllowed, IdentityNotConfirmed,
+        TooManyVotes.
     """
     if voter.is_machine:
         raise MachineCannotVote
@@ -96,6 +108,7 @@ def cast_vote(
     if decision.settled_at is not None or decision.closed_at is not None:
         raise AlreadyDecided
     principal = _principal(poll, voter, named, choice=choice, outcome=outcome)
+    _guard(decision, voter, risk=risk, confirmed=confirmed, channel=channel, now=now)
     if option.reason == "required" and not reason.strip():
         raise ReasonRequired(errors=[{"pointer": "/reason", "message": "Say why."}])
     if content is not None:
@@ -135,6 +148,60 @@ def cast_vote(
         hold=poll.question.timing.hold,
     )
     return CastAnswer(vote, tally, replayed=False, poll=poll)
+
+
+def _guard(
+    decision: Decision,
+    voter: User,
+    *,
+    risk: str,
+    confirmed: Confirmed,
+    channel: str,
+    now: datetime,
+) -> None:
+    """Refuse a vote through the wrong door, of somebody not surely known, or one too many."""
+    safeguards = safeguards_of(published(decision.policy_id))
+    if not takes(safeguards, channel):
+        doors = list(safeguards.channels or ())
+        raise ChannelNotAllowed(
+            f"Votes on this question are taken through: {', '.join(doors)}.", allowed=doors
+        )
+    if must_confirm(safeguards, risk=risk, confirmed=confirmed):
+        needs = "code" if has_second_factor(voter) else "password"
+        raise IdentityNotConfirmed(
+            errors=[{"pointer": f"/{needs}", "message": f"Give your {needs}."}], needs=needs
+        )
+    _check_pace(voter, now=now)
+
+
+_HOUR = timedelta(hours=1)
+_PACE = """
+SELECT cast_at FROM approvals_vote
+WHERE voter_id = %s AND cast_at > %s ORDER BY cast_at DESC LIMIT 1 OFFSET %s
+"""
+
+
+def _check_pace(voter: User, *, now: datetime) -> None:
+    """Refuse the vote that would be more than one person can weigh in an hour.
+
+    Votes taken back count as well: they were decisions all the same.
+
+    :raises TooManyVotes: with the seconds after which the next one is taken.
+    """
+    most = settings.HITL_VOTES_PER_HOUR
+    if not most:
+        return
+    stored = connection.ops.adapt_datetimefield_value(now - _HOUR)
+    with connection.cursor() as cursor:
+        cursor.execute(_PACE, [voter.pk, stored, most - 1])
+        row = cursor.fetchone()
+    if row is None:
+        return
+    oldest = row[0] if isinstance(row[0], datetime) else datetime.fromisoformat(row[0])
+    if oldest.tzinfo is None:
+        oldest = oldest.replace(tzinfo=UTC)
+    wait = max(1, int((oldest + _HOUR - now).total_seconds()) + 1)
+    raise TooManyVotes(limit=most, retry_after=wait)
 
 
 def _named(poll: Poll, voter: User, on_behalf_of: str) -> int | None:

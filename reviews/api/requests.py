@@ -240,6 +240,14 @@ class TicketBulkRequest(serializers.Serializer[Any]):
     tickets = TicketCreateRequest(many=True, max_length=500)  # type: ignore[call-arg]
 
 
+class Secret(serializers.CharField):
+    """What confirms who somebody is, where the policy asks for it with the vote."""
+
+    def __init__(self, **options: Any) -> None:
+        given = {"max_length": 200, "required": False, "trim_whitespace": False}
+        super().__init__(**{**given, "write_only": True, **options})
+
+
 class VoteCreateRequest(StrictSerializer):
     """One person's answer."""
 
@@ -254,6 +262,8 @@ class VoteCreateRequest(StrictSerializer):
         help_text="User name or id of somebody who lends you their vote. Left out: your own right, "
         "else that of the only one who lends you one here.",
     )
+    password = Secret()
+    code = Secret()
 
 
 class ReasonRequest(StrictSerializer):

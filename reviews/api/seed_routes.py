@@ -148,6 +148,7 @@ class SeedVotePage(TicketPage):
             ticket_id=ticket.pk,
             voter=self.user,
             version=1 if version is None else version,
+            confirmed=self.confirmed(given),
             **vote,
         )
 

@@ -53,15 +53,20 @@ class VotesPage(TicketPage):
             ),
         ],
         description="Only people vote, and only on the version they saw. The same vote by the "
-        "same person again is 200 with the first answer.",
+        "same person again is 200 with the first answer. Where the policy has every vote "
+        "confirmed (403 `confirm-identity` names what it `needs`), send `password`, or the `code` "
+        "of a second factor, with it.",
     )
     def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Take the caller's vote."""
         given = self.given(VoteCreateRequest)
         version = self.seen_version(given)
+        confirmed = self.confirmed(given)
         ticket_id = as_uuid(identifier) or self.found(identifier).pk
         try:
-            answer = cast_vote(ticket_id=ticket_id, voter=self.user, version=version, **given)
+            answer = cast_vote(
+                ticket_id=ticket_id, voter=self.user, version=version, confirmed=confirmed, **given
+            )
         except Refusal:
             # Whose vote counts may see the ticket. Whose does not is told why only if they may.
             self.found(identifier)

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from approvals.confirmation import asks_for
 from approvals.errors import (
     AlreadyDecided,
     AlreadyVoted,
+    ChannelNotAllowed,
     DeskNeeded,
     LinkExpired,
     LinkOfAnother,
@@ -15,6 +17,8 @@ from approvals.errors import (
     TicketChanged,
 )
 from approvals.models import DecisionLink, User
+from approvals.safeguards import Confirmed, Safeguards, must_confirm, takes
+from approvals.services.policies import published, safeguards_of
 from audit.clock import db_now
 from reviews.admin.card import Typed
 from reviews.admin.queue import chip_of
@@ -33,10 +37,11 @@ REFUSALS: dict[str, type[Refusal]] = {
     "voted": AlreadyVoted,
     "not-asked": NotEligible,
     "sign-in": SignInNeeded,
+    "closed-door": ChannelNotAllowed,
     "desk": DeskNeeded,
 }
 # The states in which the proposal itself is shown: the link still is what it was sent as.
-_SHOWING = frozenset({"open", "sign-in", "desk"})
+_SHOWING = frozenset({"open", "sign-in", "desk", "closed-door"})
 # The states in which the outcome, or one's own vote, is told.
 _TELLING = frozenset({"used", "decided", "voted"})
 
@@ -45,9 +50,15 @@ class MailPage:
     """One link, as one browser sees it."""
 
     def __init__(
-        self, link: DecisionLink, *, signed_in: User | None, typed: Typed | None = None
+        self,
+        link: DecisionLink,
+        *,
+        signed_in: User | None,
+        confirmed: Confirmed = "",
+        typed: Typed | None = None,
     ) -> None:
         self.link, self.person, self.signed_in = link, link.person, signed_in
+        self.confirmed: Confirmed = confirmed
         self.now = db_now()
         self.ticket = Ticket.objects.select_related(
             "decision__policy", "checkpoint", "requester"
@@ -82,9 +93,22 @@ class MailPage:
             return "voted"
         if card.state != "open":
             return "not-asked"
+        if not takes(self.safeguards, "mail"):
+            return "closed-door"
         if ticket.risk == Risk.HIGH:
             return "desk"
-        return "sign-in" if ticket.risk != Risk.LOW and self.signed_in is None else "open"
+        known = ticket.risk == Risk.LOW and not self.must_confirm
+        return "open" if known or self.signed_in is not None else "sign-in"
+
+    @property
+    def safeguards(self) -> Safeguards:
+        """Return how votes on this question are taken."""
+        return safeguards_of(published(self.ticket.decision.policy_id))
+
+    @property
+    def must_confirm(self) -> bool:
+        """Tell whether the person must first show who they are."""
+        return must_confirm(self.safeguards, risk=self.ticket.risk, confirmed=self.confirmed)
 
     @property
     def may_ask_again(self) -> bool:
@@ -107,6 +131,8 @@ class MailPage:
             "link": self.link,
             "may_ask_again": self.may_ask_again,
             "at_the_desk": self.person.is_staff,
+            "asks_for": asks_for(self.person) if self.must_confirm else "",
+            "doors": self.safeguards.channels,
         }
         if seen is None or self.state not in _SHOWING | _TELLING:
             return shown

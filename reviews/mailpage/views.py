@@ -12,9 +12,11 @@ from django.views import View
 
 from approvals.answers import check_plain
 from approvals.api.throttles import WINDOW, count
+from approvals.confirmation import confirmed_by, confirmed_lately
 from approvals.errors import Invalid, Refusal, SignInNeeded, TooMany
 from approvals.models import DecisionLink, User
 from approvals.options import EDIT_PROPOSAL
+from approvals.safeguards import Confirmed
 from approvals.services.links import find_link, read_link
 from audit.context import acting
 from reviews.admin.card import Typed, changed_fields
@@ -102,11 +104,14 @@ class LinkPage(Quiet):
             on_behalf_of=request.POST.get("on_behalf_of", ""),
             data=request.POST,
         )
-        page = MailPage(link, signed_in=signed_in(request), typed=typed)
+        page = page_for(request, link, typed=typed)
         try:
             if page.state != "open":
                 raise REFUSALS[page.state]
-            vote_by_link(link=link, signed_in=page.signed_in, **answer_of(page, typed))
+            answer = answer_of(page, typed)
+            vote_by_link(
+                link=link, signed_in=page.signed_in, confirmed=proof_of(request, page), **answer
+            )
         except SignInNeeded:
             return SeeOther(sign_in_address(link))
         except Refusal as refusal:
@@ -123,7 +128,7 @@ class LinkPage(Quiet):
     ) -> HttpResponse:
         """Show the page as it now stands, the refusal as a sentence, and all that was typed."""
         fresh = read_link(link.pk)
-        now = MailPage(fresh or link, signed_in=page.signed_in, typed=typed)
+        now = page_for(request, fresh or link, typed=typed)
         banner = ""
         if now.state == "open" and now.seen is not None:
             # The forms of the page that was sent know what was typed wrong in them.
@@ -132,7 +137,7 @@ class LinkPage(Quiet):
         return shown(request, now, banner=banner, status=refusal.status)
 
     def _fresh(self, request: HttpRequest, link: DecisionLink) -> HttpResponse:
-        page = MailPage(link, signed_in=signed_in(request))
+        page = page_for(request, link)
         try:
             if not page.may_ask_again:
                 raise REFUSALS.get(page.state, Invalid)
@@ -141,12 +146,12 @@ class LinkPage(Quiet):
                 raise TooMany("A fresh link was sent just now; look into your mail.")
             request_fresh_link(link=link)
         except Refusal as refusal:
-            again = MailPage(link, signed_in=page.signed_in)
+            again = page_for(request, link)
             return shown(request, again, banner=refusal.detail, status=refusal.status)
         return shown(request, page, sent=True)
 
     def _shown(self, request: HttpRequest, link: DecisionLink) -> HttpResponse:
-        return shown(request, MailPage(link, signed_in=signed_in(request)))
+        return shown(request, page_for(request, link))
 
 
 def shown(
@@ -181,6 +186,24 @@ def signed_in(request: HttpRequest) -> User | None:
 def sign_in_address(link: DecisionLink) -> str:
     """Return where to sign in and come back from."""
     return f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': passes.page_of(link.pk)})}"
+
+
+def page_for(request: HttpRequest, link: DecisionLink, *, typed: Typed | None = None) -> MailPage:
+    """Return a link's page as this browser sees it."""
+    person = signed_in(request)
+    lately: Confirmed = "lately" if person and confirmed_lately(request, person) else ""
+    return MailPage(link, signed_in=person, confirmed=lately, typed=typed)
+
+
+def proof_of(request: HttpRequest, page: MailPage) -> Confirmed:
+    """Return how the person is confirmed: by what was typed, or lately in this session.
+
+    :raises Refusal: IdentityNotConfirmed, TooManyTries.
+    """
+    if page.signed_in is None:
+        return ""
+    password, code = (request.POST.get(name, "") for name in ("password", "confirm_code"))
+    return confirmed_by(request, page.signed_in, password=password, code=code)
 
 
 def answer_of(page: MailPage, typed: Typed) -> dict[str, Any]:

@@ -9,12 +9,15 @@ from approvals.errors import (
     AlreadyDecided,
     AlreadyVoted,
     Busy,
+    ChannelNotAllowed,
+    IdentityNotConfirmed,
     MachineCannotVote,
     NotEligible,
     NotVisible,
     OwnWork,
     Refusal,
     TicketChanged,
+    TooManyVotes,
 )
 from approvals.models import User
 from approvals.services.polls import question_of
@@ -35,6 +38,9 @@ _FATES: dict[type[Refusal], Fate] = {
     OwnWork: "not-eligible",
     NotVisible: "not-found",
     Busy: "busy",
+    IdentityNotConfirmed: "needs-single-review",
+    ChannelNotAllowed: "needs-single-review",
+    TooManyVotes: "busy",
 }
 
 

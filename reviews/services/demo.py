@@ -186,6 +186,7 @@ def _top_up(sample: Sample, *, key: AccessKey, users: dict[str, User]) -> int:
                 reason=answer.reason,
                 response=answer.response,
                 amendments=answer.amendments,
+                confirmed="now",
             )
         except Refusal:
             # Managers may have changed who is asked; then the sample just waits.

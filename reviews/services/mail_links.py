@@ -11,6 +11,7 @@ from approvals.errors import (
     WrongState,
 )
 from approvals.models import DecisionLink, User
+from approvals.safeguards import Confirmed
 from approvals.services.links import use_link
 from approvals.services.polls import read_poll
 from audit.clock import db_now
@@ -29,6 +30,7 @@ def vote_by_link(
     response: Any = None,
     amendments: Any = None,
     on_behalf_of: str = "",
+    confirmed: Confirmed = "",
 ) -> VoteAnswer:
     """Cast the vote of a link's person on the round the link is for, and spend the link with it.
 
@@ -55,6 +57,7 @@ def vote_by_link(
             response=response,
             amendments=amendments,
             on_behalf_of=on_behalf_of,
+            confirmed=confirmed,
         )
 
 

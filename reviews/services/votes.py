@@ -8,6 +8,7 @@ from approvals.answers import check_text
 from approvals.errors import AlreadyDecided, MachineCannotVote, TicketChanged, VersionRequired
 from approvals.models import User, Vote
 from approvals.quorum import Tally
+from approvals.safeguards import Confirmed
 from approvals.services import votes
 from approvals.services.polls import Poll
 from audit.context import origin
@@ -39,10 +40,12 @@ def cast_vote(
     response: Any = None,
     amendments: Any = None,
     on_behalf_of: str = "",
+    confirmed: Confirmed = "",
 ) -> VoteAnswer:
     """Take one person's vote on the version they saw; a completed quorum settles the ticket.
 
     :param on_behalf_of: name or id of somebody who lends the voter their vote.
+    :param confirmed: how the voter is known; see `approvals.confirmation`.
     :raises Refusal: see `approvals.services.votes.cast_vote`; also VersionRequired,
         TicketChanged, Busy.
     """
@@ -69,6 +72,8 @@ def cast_vote(
             now=turn.now,
             within=turn.ticket.people_within(),
             on_behalf_of=on_behalf_of,
+            risk=ticket.risk,
+            confirmed=confirmed,
             check_content=lambda content: check_modified(
                 checkpoint=ticket.checkpoint,
                 request=replace(request_of(ticket), proposal=content),
