@@ -12,9 +12,12 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.answers import check_plain
+from approvals.confirmation import asks_for, confirmed_by, confirmed_lately
 from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, VersionRequired
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
+from approvals.safeguards import Confirmed, must_confirm
+from approvals.services.policies import published, safeguards_of
 from audit.admin import ReadOnlyAdmin
 from reviews.admin import preferences
 from reviews.admin.away import away_now
@@ -130,7 +133,9 @@ class TicketAdmin(ReadOnlyAdmin):
             ticket = seen(unquote(object_id), user)
             if request.method == "POST":
                 return self._act(request, ticket, user)
-            return desk_page(request, "ticket.html", TicketPage(ticket, user).context())
+            context = TicketPage(ticket, user).context()
+            context["asks_for"] = asked_of(request, user, ticket)
+            return desk_page(request, "ticket.html", context)
 
     @method_decorator(require_safe)
     def report(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -229,6 +234,12 @@ class TicketAdmin(ReadOnlyAdmin):
                 response=response,
                 amendments=amendments,
                 on_behalf_of=typed.on_behalf_of,
+                confirmed=confirmed_by(
+                    request,
+                    user,
+                    password=request.POST.get("password", ""),
+                    code=request.POST.get("confirm_code", ""),
+                ),
             )
         except Refusal as refusal:
             return self._refused(request, ticket, user, refusal, typed)
@@ -251,7 +262,16 @@ class TicketAdmin(ReadOnlyAdmin):
         if typed is not None:
             banner = page.card.blame(typed.choice, refusal)
         context = page.context(banner=banner, stale=isinstance(refusal, TicketChanged))
+        context["asks_for"] = asked_of(request, user, ticket)
         return desk_page(request, "ticket.html", context, status=refusal.status)
+
+
+def asked_of(request: HttpRequest, user: User, ticket: Ticket) -> str:
+    """Return what this person confirms a vote here with, `password` or `code`; nothing if not."""
+    lately: Confirmed = "lately" if confirmed_lately(request, user) else ""
+    safeguards = safeguards_of(published(ticket.decision.policy_id))
+    must = must_confirm(safeguards, risk=ticket.risk, confirmed=lately)
+    return asks_for(user) if must else ""
 
 
 def seen(identifier: str, user: User) -> Ticket:

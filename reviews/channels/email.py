@@ -26,7 +26,9 @@ from django.utils import timezone
 
 from approvals.errors import AlreadyDecided
 from approvals.models import Decision, User
+from approvals.safeguards import takes
 from approvals.services.links import issue_link
+from approvals.services.policies import published, safeguards_of
 from approvals.services.polls import Poll, read_poll
 from reviews.actions import SENTENCES
 from reviews.channels.outcome import Outcome, Send
@@ -237,6 +239,9 @@ class Letter:
         if self.ending or self.refused or self.delivery.type == notices.TEST_MAIL:
             seen = self.person.is_staff
             button = "Open the ticket" if seen else ""
+            return {"whose": "A", "button": button, "url": settings.BASE_URL + desk}
+        if not takes(safeguards_of(published(self.decision.policy_id)), "mail"):
+            button = "Decide at the desk" if self.person.is_staff else ""
             return {"whose": "A", "button": button, "url": settings.BASE_URL + desk}
         link, token = issue_link(decision=self.decision, person=self.person, now=self.now)
         return {
