@@ -12,18 +12,15 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.answers import check_plain
-from approvals.confirmation import asks_for, confirmed_by, confirmed_lately
 from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, VersionRequired
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
-from approvals.safeguards import Confirmed, must_confirm
-from approvals.services.policies import published, safeguards_of
 from audit.admin import ReadOnlyAdmin
 from reviews.admin import preferences
+from reviews.admin.around import acts_around, around, onward, told_before
 from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
 from reviews.admin.card import Typed, changed_fields
-from reviews.admin.around import acts_around, around, onward, told_before
 from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import desk_page, in_zone_of, person_of
 from reviews.admin.queue import QueuePage
@@ -35,10 +32,10 @@ from reviews.services import assignments
 from reviews.services.comments import add_comment
 from reviews.services.lookup import find_ticket
 from reviews.services.skips import skip_ticket
+from reviews.services.test_mails import Sent
 from reviews.services.tickets import revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
 
-from reviews.services.test_mails import Sent
 LONGEST_REMARK = 4000
 
 
@@ -89,10 +86,10 @@ class TicketAdmin(ReadOnlyAdmin):
             page = QueuePage(request, user)
             context = page.context()
             context |= frame(page, context["rows"])
+            context |= told_before(request, user)
             context["nothing"] = "nothing" in request.GET
             context["away"] = away_now(user, now=page.now)
             return desk_page(request, "queue.html", context)
-            context |= told_before(request, user)
 
     @method_decorator(require_safe)
     def arrivals(self, request: HttpRequest) -> HttpResponse:
@@ -133,8 +130,8 @@ class TicketAdmin(ReadOnlyAdmin):
             ticket = seen(unquote(object_id), user)
             if request.method == "POST":
                 return self._act(request, ticket, user)
-            context = TicketPage(ticket, user).context()
-            context["asks_for"] = asked_of(request, user, ticket)
+            page = TicketPage(ticket, user)
+            context = {**page.context(), "around": around(page), **told_before(request, user)}
             return desk_page(request, "ticket.html", context)
 
     @method_decorator(require_safe)
@@ -177,13 +174,13 @@ class TicketAdmin(ReadOnlyAdmin):
             "remark": lambda: add_comment(
                 ticket_id=ticket.pk, author=user, text=remark_of(request)
             ),
+            **acts_around(request, ticket, user),
         }
         if act == "vote":
             return self._vote(request, ticket, user)
         quietly = request.headers.get("X-Desk") == "1"
         try:
             if act not in acts:
-            **acts_around(request, ticket, user),
                 raise Invalid("The page sent something this desk does not know.")
             done = acts[act]()
         except Refusal as refusal:
@@ -234,15 +231,11 @@ class TicketAdmin(ReadOnlyAdmin):
                 response=response,
                 amendments=amendments,
                 on_behalf_of=typed.on_behalf_of,
-                confirmed=confirmed_by(
-                    request,
-                    user,
-                    password=request.POST.get("password", ""),
-                    code=request.POST.get("confirm_code", ""),
-                ),
             )
         except Refusal as refusal:
             return self._refused(request, ticket, user, refusal, typed)
+        if user.preferences.get("advance"):
+            return Ours(onward(ticket, user, done=True))
         return Ours(f"{address_of(ticket)}#decision")
 
     def _refused(
@@ -255,23 +248,13 @@ class TicketAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show the page as it now stands, the refusal as a sentence, and all that was typed."""
         ticket = seen(str(ticket.pk), user)
-        if user.preferences.get("advance"):
-            return Ours(onward(ticket, user, done=True))
         page = TicketPage(ticket, user, typed)
         banner = refusal.detail
         if typed is not None:
             banner = page.card.blame(typed.choice, refusal)
         context = page.context(banner=banner, stale=isinstance(refusal, TicketChanged))
-        context["asks_for"] = asked_of(request, user, ticket)
+        context["around"] = around(page)
         return desk_page(request, "ticket.html", context, status=refusal.status)
-
-
-def asked_of(request: HttpRequest, user: User, ticket: Ticket) -> str:
-    """Return what this person confirms a vote here with, `password` or `code`; nothing if not."""
-    lately: Confirmed = "lately" if confirmed_lately(request, user) else ""
-    safeguards = safeguards_of(published(ticket.decision.policy_id))
-    must = must_confirm(safeguards, risk=ticket.risk, confirmed=lately)
-    return asks_for(user) if must else ""
 
 
 def seen(identifier: str, user: User) -> Ticket:
