@@ -177,7 +177,7 @@ def find(tickets: TicketQuerySet, words: str) -> TicketQuerySet:
 class CountUpTo(Subquery):
     """How many rows a sliced queryset has."""
 
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) some)"
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
     output_field = IntegerField()
 
 
