@@ -12,9 +12,12 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.answers import check_plain
+from approvals.confirmation import asks_for, confirmed_by, confirmed_lately
 from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, VersionRequired
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
+from approvals.safeguards import Confirmed, must_confirm
+from approvals.services.policies import published, safeguards_of
 from audit.admin import ReadOnlyAdmin
 from reviews.admin import preferences
 from reviews.admin.around import acts_around, around, onward, told_before
@@ -132,6 +135,7 @@ class TicketAdmin(ReadOnlyAdmin):
                 return self._act(request, ticket, user)
             page = TicketPage(ticket, user)
             context = {**page.context(), "around": around(page), **told_before(request, user)}
+            context["asks_for"] = asked_of(request, user, ticket)
             return desk_page(request, "ticket.html", context)
 
     @method_decorator(require_safe)
@@ -231,6 +235,12 @@ class TicketAdmin(ReadOnlyAdmin):
                 response=response,
                 amendments=amendments,
                 on_behalf_of=typed.on_behalf_of,
+                confirmed=confirmed_by(
+                    request,
+                    user,
+                    password=request.POST.get("password", ""),
+                    code=request.POST.get("confirm_code", ""),
+                ),
             )
         except Refusal as refusal:
             return self._refused(request, ticket, user, refusal, typed)
@@ -254,7 +264,16 @@ class TicketAdmin(ReadOnlyAdmin):
             banner = page.card.blame(typed.choice, refusal)
         context = page.context(banner=banner, stale=isinstance(refusal, TicketChanged))
         context["around"] = around(page)
+        context["asks_for"] = asked_of(request, user, ticket)
         return desk_page(request, "ticket.html", context, status=refusal.status)
+
+
+def asked_of(request: HttpRequest, user: User, ticket: Ticket) -> str:
+    """Return what this person confirms a vote here with, `password` or `code`; nothing if not."""
+    lately: Confirmed = "lately" if confirmed_lately(request, user) else ""
+    safeguards = safeguards_of(published(ticket.decision.policy_id))
+    must = must_confirm(safeguards, risk=ticket.risk, confirmed=lately)
+    return asks_for(user) if must else ""
 
 
 def seen(identifier: str, user: User) -> Ticket:
