@@ -228,9 +228,8 @@ def _roster(hours: str, zone: str) -> Roster:
 
 
 def _aware(stored: datetime | str) -> datetime:
-    if isinstance(stored, str):
-        return datetime.fromisoformat(stored).replace(tzinfo=UTC)
-    return stored
+    at = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def roles_used_by(user: "User", *, now: datetime) -> dict[int, list[int]]:

@@ -85,8 +85,8 @@ def away_page(request: HttpRequest) -> HttpResponse:
 
 def _lender(request: HttpRequest, user: User) -> User:
     """Return whose votes the page is about: one's own, or whom a manager names."""
-    named = request.GET.get("for", "").replace("\x00", "")
-    if not named or not user.has_perm(ARRANGE):
+    named = request.GET.get("for", "")
+    if not named or "\x00" in named or not user.has_perm(ARRANGE):
         return user
     people = User.objects.filter(kind=User.Kind.HUMAN, is_active=True)
     return people.filter(username=named).first() or user
@@ -144,7 +144,7 @@ def _loan(named: str, user: User) -> Delegation:
 
 
 def _chosen(named: str, lender: User) -> User:
-    found = possible_delegates(lender).filter(username=named.replace("\x00", "")).first()
+    found = next((one for one in possible_delegates(lender) if one.username == named), None)
     if found is None:
         message = "Choose one of the people who share a role with you."
         raise Invalid(errors=[{"pointer": "/delegate", "message": message}])
