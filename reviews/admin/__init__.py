@@ -1,5 +1,23 @@
 """The desk and its settings: pages that look and translate."""
 
-from reviews.admin import away, checkpoints, deliveries, policies, queues, roles, tickets
+from reviews.admin import (
+    audit_pages,
+    away,
+    checkpoints,
+    deliveries,
+    policies,
+    queues,
+    roles,
+    tickets,
+)
 
-__all__ = ["away", "checkpoints", "deliveries", "policies", "queues", "roles", "tickets"]
+__all__ = [
+    "audit_pages",
+    "away",
+    "checkpoints",
+    "deliveries",
+    "policies",
+    "queues",
+    "roles",
+    "tickets",
+]
