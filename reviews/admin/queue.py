@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from approvals.models import User, Vote
 from approvals.options import ALLOWING
-from audit.clock import db_now
+from audit.clock import shown_now
 from reviews import ordering
 from reviews.admin.narrowing import Narrowing
 from reviews.display import moments
@@ -186,7 +186,7 @@ class QueuePage:
 
     def __init__(self, request: HttpRequest, user: User) -> None:
         self.user = user
-        self.now = db_now()
+        self.now = shown_now()
         self.asked = {k: str(request.GET.get(k, "")) for k in ("show", "queue", "q", "after")}
         show = self.asked["show"]
         self.show = show if show in SHOWN else "waiting"
