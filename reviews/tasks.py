@@ -5,14 +5,15 @@ from celery import shared_task
 from approvals.services import key_use
 from audit import sealing
 from audit.context import entering
-from reviews.services import deliveries, sweeps
+from reviews.services import bypasses, deliveries, sweeps
 
 
 @shared_task
 def sweep_deadlines() -> None:
-    """Conclude the tickets whose time has come."""
+    """Conclude the tickets and bypasses whose time has come."""
     with entering(channel="system"):
         sweeps.sweep_deadlines()
+        bypasses.sweep_bypasses()
 
 
 @shared_task

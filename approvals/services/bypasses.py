@@ -145,11 +145,13 @@ def end_bypass(
     return bypass
 
 
-def renew_review(*, bypass_id: UUID, open_review: Callable[[Bypass], UUID]) -> None:
+def renew_review(
+    *, bypass_id: UUID, instead_of: UUID | None, open_review: Callable[[Bypass], UUID]
+) -> None:
     """Open the after-review again, because the one before ended without an answer."""
     with transaction.atomic():
         bypass = _locked(bypass_id)
-        if bypass.ended_at is None or bypass.reviewed_at is not None:
+        if bypass.review != instead_of or bypass.reviewed_at is not None:
             return
         bypass.review = open_review(bypass)
         bypass.save(update_fields=["review"])

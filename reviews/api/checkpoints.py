@@ -14,6 +14,7 @@ from reviews.api.requests import PageQuery
 from reviews.flags import switched_off_by
 from reviews.models import Checkpoint
 from reviews.representation import iso
+from reviews.services.pauses import paused_among
 
 
 class CheckpointsPage(ApiView):
@@ -39,7 +40,10 @@ class CheckpointsPage(ApiView):
         rows = pages.paginate_queryset(
             standing.prefetch_related("rules") if rules else standing, request, self
         )
-        return pages.get_paginated_response([checkpoint(row, rules=rules) for row in rows])
+        paused = paused_among(rows)
+        return pages.get_paginated_response(
+            [checkpoint(row, rules=rules, paused=row.pk in paused) for row in rows]
+        )
 
 
 class CheckpointPage(ApiView):
@@ -58,7 +62,8 @@ class CheckpointPage(ApiView):
         row = Checkpoint.objects.filter(active=True, slug=slug).select_related("question").first()
         if row is None:
             raise NotVisible
-        return Response(checkpoint(row, rules=sees_rules(self)))
+        paused = row.pk in paused_among([row])
+        return Response(checkpoint(row, rules=sees_rules(self), paused=paused))
 
 
 def sees_rules(page: ApiView) -> bool:
@@ -66,7 +71,7 @@ def sees_rules(page: ApiView) -> bool:
     return not page.user.is_machine and page.user.has_perm("reviews.view_checkpoint")
 
 
-def checkpoint(row: Checkpoint, *, rules: bool) -> dict[str, Any]:
+def checkpoint(row: Checkpoint, *, rules: bool, paused: bool) -> dict[str, Any]:
     """Return a checkpoint."""
     variable = switched_off_by(row.slug)
     answer = {
@@ -83,6 +88,7 @@ def checkpoint(row: Checkpoint, *, rules: bool) -> dict[str, Any]:
         "enabled": not variable,
         "switched_off_by": variable or None,
         "policy": row.question.slug,
+        "paused": paused,
     }
     if rules:
         answer["rules"] = [

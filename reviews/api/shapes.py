@@ -347,6 +347,7 @@ class CheckpointAnswer(Serializer[Any]):
     enabled = BooleanField(help_text="The same as `asks`.")
     switched_off_by = CharField(allow_null=True, help_text="The variable that switched it off.")
     policy = CharField()
+    paused = BooleanField(help_text="True while an alert here waits to be acknowledged.")
     rules = CheckpointRuleAnswer(many=True, required=False)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviews.api import checkpoints, desk_work, me, receipts, seed_routes, tickets, votes
+from reviews.api import bypasses, checkpoints, desk_work, me, receipts, seed_routes, tickets, votes
 from reviews.api.waiting import waiting
 
 api = [
@@ -27,6 +27,10 @@ api = [
     path("queues/<slug:slug>/next", votes.NextPage.as_view()),
     path("checkpoints", checkpoints.CheckpointsPage.as_view()),
     path("checkpoints/<slug:slug>", checkpoints.CheckpointPage.as_view()),
+    path("bypasses", bypasses.BypassesPage.as_view()),
+    path("bypasses/<uuid:bypass_id>", bypasses.BypassPage.as_view()),
+    path("bypasses/<uuid:bypass_id>/end", bypasses.BypassEndPage.as_view()),
+    path("status", bypasses.StatusPage.as_view()),
     path("me", me.MePage.as_view()),
     path("me/pending", me.MyPendingPage.as_view()),
     path("me/requests", me.MyRequestsPage.as_view()),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from reviews.channels.announcement import prepare_announcement
 from reviews.channels.email import prepare_email, prepare_notice
 from reviews.channels.outcome import Outcome, Send, Unbuildable
 from reviews.channels.stream import prepare_stream
@@ -18,6 +19,7 @@ CHANNELS: dict[str, Prepare] = {
     "callback": prepare_callback,
     "notice": prepare_notice,
     "email": prepare_email,
+    "announcement": prepare_announcement,
     "stream": prepare_stream,
 }
 

@@ -61,7 +61,7 @@ def prepare_notice(delivery: Delivery, now: datetime) -> Send:
     """Make a row for everybody this fact is told to; they leave on their own."""
     if notices.spread(notice=delivery, now=now):
         return lambda _client: Outcome("sent")
-    return _moot("There is nobody to tell: nobody is asked now, or nobody has a mail address.")
+    return moot("There is nobody to tell: nobody is asked now, or nobody has a mail address.")
 
 
 def prepare_email(delivery: Delivery, now: datetime) -> Send:
@@ -72,13 +72,14 @@ def prepare_email(delivery: Delivery, now: datetime) -> Send:
     ticket = delivery.ticket
     person = User.objects.filter(pk=int(delivery.target), is_active=True).first()
     if ticket is None or person is None or not person.email:
-        return _moot("The person has no mail address any more, or is switched off.")
+        return moot("The person has no mail address any more, or is switched off.")
     letter = Letter(delivery, ticket, person, now)
     why_not = letter.superseded()
-    return _moot(why_not) if why_not else _sending(letter.message())
+    return moot(why_not) if why_not else sending(letter.message())
 
 
-def _moot(why: str) -> Send:
+def moot(why: str) -> Send:
+    """Return what sends nothing, and says why."""
     return lambda _client: Outcome("moot", error=why)
 
 
@@ -119,8 +120,7 @@ class Letter:
             subject = " ".join(render_to_string(f"{folder}/subject.txt", context).split())
             text = render_to_string(f"{folder}/body.txt", context).strip() + "\n"
             html = render_to_string(f"{folder}/body.html", context)
-        domain = _domain()
-        thread = f"<ticket-{self.ticket.pk}@{domain}>"
+        thread = f"<ticket-{self.ticket.pk}@{domain()}>"
         message = EmailMultiAlternatives(
             subject=subject,
             body=text,
@@ -128,7 +128,7 @@ class Letter:
             to=[self.person.email],
             headers={
                 # The same however often it is sent, so that a mail that came twice is one mail.
-                "Message-ID": f"<{self.delivery.pk}@{domain}>",
+                "Message-ID": f"<{self.delivery.pk}@{domain()}>",
                 "In-Reply-To": thread,
                 "References": thread,
                 "Auto-Submitted": "auto-generated",
@@ -252,11 +252,14 @@ class Letter:
         }
 
 
-def _domain() -> str:
+def domain() -> str:
+    """Return the domain our mails come from, for their ids."""
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
 
 
-def _sending(message: EmailMultiAlternatives) -> Send:
+def sending(message: EmailMultiAlternatives) -> Send:
+    """Return what sends a mail and says what became of it."""
+
     def send(_client: Client) -> Outcome:
         # No problem's own words go into the row: a server may quote the mail, and so its link.
         try:

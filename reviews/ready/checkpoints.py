@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from approvals.presets import PRESETS
+from reviews.flags import BYPASS_REVIEW
 from reviews.ready.roles import ADMIN, LEAD, MANAGER
 
 Json = dict[str, Any]
@@ -283,6 +284,54 @@ AI_UPGRADE: Json = {
     "critical": False,
     "presets": [],
     "question": _asked_like("stepwise"),
+}
+
+# Opened by the service alone, after each bypass. It waits until a manager has answered; where
+# there is none besides the person who started it, administrators are asked.
+AFTER_BYPASS: Json = {
+    "slug": BYPASS_REVIEW,
+    "title": "Bypass review",
+    "reference": "",
+    "effect_sentence": "Closes the bypass of {by}, under which {passed} tickets passed.",
+    "proposal_schema": {},
+    "view": _shown(
+        by="Started by",
+        reason="Reason",
+        incident="Incident",
+        scope="What passed",
+        **{"from": "From", "until": "Until"},
+        ended="Ended",
+        passed="Tickets that passed",
+        tickets={"label": "Tickets", "kind": "tickets"},
+        not_listed="Not listed here",
+        bypass="Bypass",
+    ),
+    "rules": [],
+    "otherwise": "ask",
+    "risk": "medium",
+    "critical": False,
+    "presets": [],
+    "question": {
+        **deepcopy(PRESETS["approval"]),
+        "options": [
+            {"key": "in_order", "label": "In order", "effect": "answer"},
+            {
+                "key": "not_in_order",
+                "label": "Not in order",
+                "effect": "answer",
+                "reason": "required",
+            },
+        ],
+        "stages": [{"name": "Review", "needs": [{"role": MANAGER, "count": 1}]}],
+        "timing": {
+            **deepcopy(PRESETS["approval"]["timing"]),
+            "due": "P1D",
+            "escalate": [{"after": "P2D", "role": ADMIN}],
+            "expires": "P365D",
+            "silence": None,
+            "revocable": "PT0S",
+        },
+    },
 }
 
 READY = (GENERAL, DATA_PURCHASE, EMAIL_CAMPAIGN, COST_THRESHOLD, AI_UPGRADE)

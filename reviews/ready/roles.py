@@ -29,6 +29,8 @@ OFFICE_ROLES: dict[str, tuple[str, ...]] = {
         "reviews.view_delivery",
         "approvals.view_approvalpolicy",
         "approvals.view_policystage",
+        "approvals.view_bypass",
+        "approvals.start_bypass",
     ),
     MANAGER: (
         *_SEES_EVERYTHING,
@@ -53,6 +55,7 @@ OFFICE_ROLES: dict[str, tuple[str, ...]] = {
         "approvals.add_approvalpolicy",
         "approvals.add_accesskey",
         "approvals.add_delegation",
+        "approvals.start_bypass",
         "approvals.change_accesskey",
         "auth.change_group",
     ),

@@ -15,9 +15,10 @@ from approvals.services.policies import publish_policy, rendered
 from audit.clock import db_now
 from audit.services import SYSTEM, Draft, record
 from reviews.events import actor_for
-from reviews.models import Checkpoint, Queue, Rule
-from reviews.ready.checkpoints import OVERRIDE_ROLES, READY
-from reviews.ready.roles import LEAD, OFFICE_ROLES, REVIEWER
+from reviews.flags import BYPASS_REVIEW
+from reviews.models import Checkpoint, Queue, QueueChoice, Rule
+from reviews.ready.checkpoints import AFTER_BYPASS, OVERRIDE_ROLES, READY
+from reviews.ready.roles import ADMIN, AUDITOR, LEAD, MANAGER, OFFICE_ROLES, REVIEWER
 
 _SETTINGS = (
     *("title", "reference", "effect_sentence", "proposal_schema", "view", "otherwise"),
@@ -34,9 +35,19 @@ def load_ready(*, reset: bool = False, by: User | None = None) -> list[str]:
     with transaction.atomic():
         now = db_now()
         changes = [*_load_roles(reset=reset), *_load_queue()]
-        for data in READY:
+        for data in (*READY, AFTER_BYPASS):
             changes += _load_checkpoint(data, reset=reset, by=by, now=now)
+        changes += _load_oversight()
     return changes
+
+
+def load_bypass_review() -> None:
+    """Make sure that there is a place where a bypass is looked at afterwards."""
+    if Checkpoint.objects.filter(slug=BYPASS_REVIEW).exists():
+        return
+    with transaction.atomic():
+        _load_checkpoint(AFTER_BYPASS, reset=False, by=None, now=db_now())
+        list(_load_oversight())
 
 
 def _load_roles(*, reset: bool) -> Iterable[str]:
@@ -65,6 +76,20 @@ def _load_queue() -> Iterable[str]:
     if made:
         queue.roles.set(Group.objects.filter(name__in=[REVIEWER, LEAD]))
         yield "Queue general made."
+
+
+def _load_oversight() -> Iterable[str]:
+    """Make the queue of bypass reviews: they name tickets of every queue and region."""
+    queue, made = Queue.objects.get_or_create(slug="oversight", defaults={"name": "Oversight"})
+    if made:
+        queue.roles.set(Group.objects.filter(name__in=[MANAGER, AUDITOR, ADMIN]))
+        checkpoint = Checkpoint.objects.get(slug=BYPASS_REVIEW)
+        first = QueueChoice.objects.order_by("position").first()
+        # Before every line a manager made, if there is room; a line for all would catch it else.
+        last = QueueChoice.objects.aggregate(last=Max("position"))["last"] or 0
+        place = 0 if first is None or first.position > 0 else last + 1
+        QueueChoice.objects.create(position=place, checkpoint=checkpoint, queue=queue)
+        yield "Queue oversight made."
 
 
 def _load_checkpoint(
