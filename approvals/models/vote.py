@@ -51,7 +51,7 @@ class Vote(models.Model):
             ),
         ]
         # How many somebody cast lately.
-        indexes = [models.Index("voter", "-cast_at", name="vote_of_voter_lately")]
+        indexes = [models.Index("voter", models.F("cast_at").desc(), name="vote_of_voter_lately")]
 
     def __str__(self) -> str:
         return f"{self.voter}: {self.choice}"
