@@ -9,6 +9,7 @@ from approvals.answers import check_plain
 from approvals.errors import Invalid, WrongState
 from approvals.models import User
 from approvals.models.user import check_time_zone
+from audit.inert import has_hidden
 
 DENSITIES = {"roomy": "Roomy rows, two lines", "compact": "Compact rows, one line"}
 MOST_VIEWS = 20
@@ -102,8 +103,8 @@ def delete_view(*, person: User, name: str) -> User:
 def _checked(name: str) -> str:
     name = " ".join(name.split())
     check_plain(name, at="/name")
-    if not 0 < len(name) <= LONGEST_NAME:
-        message = f"A name has 1 to {LONGEST_NAME} characters."
+    if not 0 < len(name) <= LONGEST_NAME or has_hidden(name):
+        message = f"A name has 1 to {LONGEST_NAME} characters, all of them visible."
         raise Invalid(message, errors=[{"pointer": "/name", "message": message}])
     return name
 

@@ -86,6 +86,12 @@ def fold(text: object, length: int = 600) -> tuple[str, str]:
 
 
 @register.filter
+def counted(number: int) -> str:
+    """Write a number that was counted up to a hundred; from there on it is only known to be more."""
+    return str(number) if number < 100 else "99+"
+
+
+@register.filter
 def initials(name: Any) -> str:
     """Return up to two initials of a person's name."""
     words = [word for word in str(name).replace(".", " ").replace("-", " ").split() if word]
