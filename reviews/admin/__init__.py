@@ -3,6 +3,7 @@
 from reviews.admin import (
     audit_pages,
     away,
+    bypass,
     checkpoints,
     deliveries,
     policies,
@@ -14,6 +15,7 @@ from reviews.admin import (
 __all__ = [
     "audit_pages",
     "away",
+    "bypass",
     "checkpoints",
     "deliveries",
     "policies",

@@ -6,6 +6,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from reviews.templatetags.bypass import may_look
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -45,6 +47,7 @@ _GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Deliveries", "reviews.delivery", "outgoing_mail"),
         ],
     ),
+    ("Emergency", [("Bypass", "approvals.bypass", "emergency_home")]),
     (
         "Proof",
         [
@@ -63,6 +66,8 @@ def _link(model: str) -> str:
 def _may(request: HttpRequest, model: str) -> bool:
     if model == "reviews.ticket":
         return True
+    if model == "approvals.bypass":
+        return may_look(request.user)
     app, name = model.split(".")
     return bool(request.user.has_perm(f"{app}.view_{name}"))
 
