@@ -204,6 +204,20 @@ def revoke_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
     return ticket
 
 
+def see_revocation(*, ticket_id: UUID, by: User) -> Ticket:
+    """Note that who asked knows of the revocation. Saying it again changes nothing.
+
+    :raises Refusal: WrongState where nothing was revoked.
+    """
+    with turn_at(ticket_id=ticket_id, actor=by) as turn:
+        if turn.ticket.status != Ticket.Status.REVOKED:
+            raise WrongState(f"A ticket that is {turn.ticket.status} was not revoked.")
+        if turn.ticket.revoked_seen_at is None:
+            turn.change(revoked_seen_at=turn.now)
+            turn.story.add("ticket.revocation_seen")
+    return turn.ticket
+
+
 _CONTENT = (
     *("title", "summary", "proposal", "ai", "priority", "risk", "amount", "rule", "round"),
     *("version", "due_at", "due_soon_at", "expires_at", "breached_at", "escalation_steps"),
