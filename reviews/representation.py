@@ -43,6 +43,7 @@ def decision_members(ticket: Ticket, decision: Decision) -> dict[str, Any] | Non
         "final_at": iso(decision.final_at),
         "revocable_until": iso(decision.revocable_until),
         "revoked_at": iso(decision.revoked_at),
+        "revoked_seen_at": iso(ticket.revoked_seen_at),
     }
 
 

@@ -53,6 +53,9 @@ class DecisionAnswer(Serializer[Any]):
     final_at = DateTimeField()
     revocable_until = DateTimeField()
     revoked_at = DateTimeField(allow_null=True)
+    revoked_seen_at = DateTimeField(
+        allow_null=True, help_text="When who asked acknowledged the revocation."
+    )
 
 
 class TicketListAnswer(Serializer[Any]):

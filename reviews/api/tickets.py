@@ -1,4 +1,4 @@
-"""Open, list, read, resubmit, cancel and revoke tickets."""
+"""Open, list, read, resubmit, cancel and revoke tickets, and acknowledge a revocation."""
 
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from reviews.api.base import TicketPage, idempotently, with_version
 from reviews.api.requests import (
     CreateQuery,
     ExpandQuery,
+    NothingRequest,
     ReasonRequest,
     TicketBulkRequest,
     TicketCreateRequest,
@@ -35,7 +36,13 @@ from reviews.representation import iso, ticket_allowed
 from reviews.services.bulk import open_tickets, tried_ticket
 from reviews.services.idempotency import Reply
 from reviews.services.requests import TicketRequest
-from reviews.services.tickets import cancel_ticket, open_ticket, resubmit_ticket, revoke_ticket
+from reviews.services.tickets import (
+    cancel_ticket,
+    open_ticket,
+    resubmit_ticket,
+    revoke_ticket,
+    see_revocation,
+)
 
 MOST_AT_ONCE = 500
 # A ticket in a list shows these; whatever it needs comes in the one query.
@@ -365,5 +372,33 @@ class TicketRevokePage(TicketPage):
         def do() -> Reply:
             revoked = revoke_ticket(ticket_id=ticket.pk, by=self.user, reason=reason)
             return Reply(200, ticket_whole(revoked, self.user))
+
+        return self.once(do)
+
+
+class TicketAcknowledgePage(TicketPage):
+    """A revocation its requester knows of."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
+
+    @describe(
+        "tickets_acknowledge",
+        "Acknowledge a revocation",
+        tag="tickets",
+        request=NothingRequest,
+        answers={200: shapes.TicketAnswer},
+        problems=[409],
+        parameters=[IDEMPOTENCY_KEY],
+        description="Says that you act on the approval no more, or undid what you did.",
+    )
+    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
+        """Note that the requester knows; acknowledging twice changes nothing."""
+        self.given(NothingRequest)
+        ticket = self.found(identifier)
+        self.only_requester(ticket)
+
+        def do() -> Reply:
+            seen = see_revocation(ticket_id=ticket.pk, by=self.user)
+            return Reply(200, ticket_whole(seen, self.user))
 
         return self.once(do)

@@ -28,6 +28,7 @@ _SAID = {
     "ticket.expired": "Expired: nobody answered in time",
     "ticket.cancelled": "cancelled it",
     "ticket.revoked": "revoked the decision",
+    "ticket.revocation_seen": "knows of the revocation",
     "ticket.overridden": "replaced the decision",
     "ticket.consumed": "consumed the receipt",
     "ticket.recorded": "recorded the result",

@@ -95,6 +95,13 @@ class AsyncHitlClient:
         call = calls.cancel(ticket_id, reason, idempotency_key=idempotency_key)
         return await self._connection.send(call)
 
+    async def acknowledge(
+        self, ticket_id: str, *, idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """Say that you know of a revocation; see `HitlClient.acknowledge`."""
+        call = calls.acknowledge(ticket_id, idempotency_key=idempotency_key)
+        return await self._connection.send(call)
+
     async def receipt(self, ticket_id: str) -> dict[str, Any]:
         """Return the signed statement, unverified; see `HitlClient.receipt`."""
         return await self._connection.send(calls.receipt(ticket_id))

@@ -95,6 +95,11 @@ def cancel(ticket_id: str, reason: str, *, idempotency_key: str | None) -> Call:
     return _post(f"{ticket_path(ticket_id)}/cancel", {"reason": reason}, idempotency_key)
 
 
+def acknowledge(ticket_id: str, *, idempotency_key: str | None) -> Call:
+    """Return the request that says one knows of a revocation."""
+    return _post(f"{ticket_path(ticket_id)}/acknowledge", {}, idempotency_key)
+
+
 def read(ticket_id: str, *, wait: int = 0) -> Call:
     """Return the request that reads a ticket, held back up to `wait` seconds while pending."""
     wait = min(wait, LONGEST_WAIT)

@@ -128,6 +128,13 @@ class HitlClient:
             calls.cancel(ticket_id, reason, idempotency_key=idempotency_key)
         )
 
+    def acknowledge(self, ticket_id: str, *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """Say that you know of a revocation and act on the approval no more; return the ticket.
+
+        :raises Conflict: when the ticket was not revoked.
+        """
+        return self._connection.send(calls.acknowledge(ticket_id, idempotency_key=idempotency_key))
+
     def receipt(self, ticket_id: str) -> dict[str, Any]:
         """Return `{"receipt": "<jwt>"}`: the signed statement of a final decision, unverified.
 

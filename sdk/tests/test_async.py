@@ -71,9 +71,10 @@ async def whole_story(client: Any) -> list[Any]:
     result = await told_to(client, "record_result", name, consumed["consumption_id"], "applied")
     again = await told_to(client, "resubmit", "T-9", {"a": 1}, summary="s")
     stopped = await told_to(client, "cancel", "T-9", "enough")
+    known = await told_to(client, "acknowledge", "T-9")
     read = await told_to(client, "get_decision", name)
     told = [ticket["status"], decided["allowed"], approved, claims["allowed"], result["result"]]
-    return [*told, again, stopped, read["status"]]
+    return [*told, again, stopped, known, read["status"]]
 
 
 def test_both_clients_send_and_answer_the_same(clock: Time) -> None:
@@ -85,6 +86,7 @@ def test_both_clients_send_and_answer_the_same(clock: Time) -> None:
                 "POST", f"{TICKETS}/T-9/resubmit", problem(503, ""), Reply(200, {"id": "9"})
             )
             peer.script("POST", f"{TICKETS}/T-9/cancel", Reply(200, {"id": "9"}))
+            peer.script("POST", f"{TICKETS}/T-9/acknowledge", Reply(200, {"id": "9"}))
             if asynchronous:
                 answers = play(peer, whole_story)
             else:

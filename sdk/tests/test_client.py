@@ -56,16 +56,21 @@ def test_submissions_get_a_key_of_their_own_unless_one_is_given(
     assert third["id"] == fourth["id"]
 
 
-def test_resubmit_cancel_and_result_post_what_they_say(peer: Peer, client: HitlClient) -> None:
+def test_resubmit_cancel_acknowledge_and_result_post_what_they_say(
+    peer: Peer, client: HitlClient
+) -> None:
     peer.script("POST", f"{TICKETS}/T-1/resubmit", Reply(200, {"id": "1"}))
     peer.script("POST", f"{TICKETS}/T-1/cancel", Reply(200, {"id": "1"}))
+    peer.script("POST", f"{TICKETS}/T-1/acknowledge", Reply(200, {"id": "1"}))
     peer.script("POST", f"{TICKETS}/T-1/receipt", Reply(200, {"result": "applied"}))
     client.resubmit("T-1", {"years": 6}, summary="six")
     client.cancel("T-1", "superseded")
+    client.acknowledge("T-1")
     client.record_result("T-1", "c-9", "applied")
     assert [seen.body for seen in peer.seen] == [
         {"summary": "six", "proposal": {"years": 6}},
         {"reason": "superseded"},
+        {},
         {"consumption_id": "c-9", "result": "applied"},
     ]
     assert all(seen.headers["idempotency-key"] for seen in peer.seen)

@@ -57,10 +57,11 @@ def test_a_key_sees_only_what_it_opened(cast):
         ("get", "receipt"),
         ("post", "receipt"),
         ("post", "cancel"),
+        ("post", "acknowledge"),
         ("post", "resubmit"),
     ]:
         body = {"proposal": {"a": 1}} if part == "resubmit" else {"nonce": "n", "digest": "a" * 64}
-        body = {} if part == "cancel" else body
+        body = {} if part in {"cancel", "acknowledge"} else body
         given = {"data": body} if method == "post" else {}
         assert getattr(other, method)(f"{here}/{part}", **given).status_code == 404, part
     ticket.refresh_from_db()
@@ -87,6 +88,7 @@ def test_who_has_no_part_in_it_sees_nothing(cast):
         ("post", "/bulk", "tickets:write"),
         ("post", "/{id}/resubmit", "tickets:write"),
         ("post", "/{id}/cancel", "tickets:write"),
+        ("post", "/{id}/acknowledge", "tickets:write"),
         ("post", "/{id}/receipt", "receipts:write"),
     ],
 )

@@ -319,12 +319,33 @@ def test_only_who_opened_a_ticket_resubmits_cancels_and_consumes_it(cast):
     answers = [
         ann.post(f"{here}/resubmit", {"proposal": {"a": 1}}),
         ann.post(f"{here}/cancel", {}),
+        ann.post(f"{here}/acknowledge", {}),
         ann.post(f"{here}/receipt", {"nonce": "n", "digest": "a" * 64}),
     ]
 
-    assert [(a.status_code, a.json()["code"]) for a in answers] == [(403, "not-allowed")] * 3
+    assert [(a.status_code, a.json()["code"]) for a in answers] == [(403, "not-allowed")] * 4
     ticket.refresh_from_db()
     assert (ticket.status, ticket.round) == ("pending", 1)
+
+
+def test_a_requester_acknowledges_a_revocation_once(cast):
+    ticket = cast.open()
+    cast.vote(ticket, cast.ann, "approve")
+    key, here = cast.as_key(), f"{TICKETS}/{ticket.pk}"
+    early = key.post(f"{here}/acknowledge", {})
+    cast.as_person(cast.ann).post(f"{here}/revoke", {"reason": "The price changed."})
+    unseen = key.get(here).json()["decision"]["revoked_seen_at"]
+
+    first = key.post(f"{here}/acknowledge", {})
+    again = key.post(f"{here}/acknowledge", {})
+
+    assert (early.status_code, early.json()["code"]) == (409, "wrong-state")
+    assert unseen is None
+    assert (first.status_code, first.json()["status"]) == (200, "revoked")
+    assert first.json()["decision"]["revoked_seen_at"] is not None
+    assert again.json()["decision"] == first.json()["decision"]
+    told = [event["type"] for event in key.get(f"{here}/events").json()["data"]]
+    assert told.count("ticket.revocation_seen") == 1
 
 
 def test_a_cancelled_ticket_stays_cancelled(cast):
