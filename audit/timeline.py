@@ -39,6 +39,7 @@ WORDS: dict[str, str] = {
     "bypass.reviewed": "reviewed the bypass",
     "policy.published": "published version {version}",
     "key.created": "made the key {prefix}",
+    "key.renewed": "gave the key {prefix} a new secret",
     "key.revoked": "revoked the key",
     "checkpoint.loaded": "loaded the checkpoint {slug}",
     "checkpoint.made": "made the checkpoint",

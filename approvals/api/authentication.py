@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from approvals.models import AccessKey, User
 from approvals.services import key_use
-from approvals.services.keys import find_key, is_good
+from approvals.services.keys import admits, find_key, is_good
 from audit.clock import db_now
 
 _TOKEN = re.compile(r"hitl_[0-9a-f]{8}_[A-Za-z0-9_-]{16,128}")
@@ -29,9 +29,11 @@ class AccessKeyAuthentication(BaseAuthentication):
         token = given.strip().decode("ascii", "replace")
         key = find_key(token) if _TOKEN.fullmatch(token) else None
         seen_at = datetime.now(UTC)  # shown to people; whether a key expired the database tells
-        if key is None or not is_good(key, now=db_now() if key.expires_at else seen_at):
+        address = request.META.get("REMOTE_ADDR", "")
+        good = key is not None and is_good(key, now=db_now() if key.expires_at else seen_at)
+        if key is None or not good or not admits(key, address):
             raise AuthenticationFailed("This key is unknown, expired or revoked.")
-        key_use.note(key.pk, seen_at)
+        key_use.note(key.pk, seen_at, address)
         return key.user, key
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002

@@ -1,5 +1,7 @@
 """How machines and scripts prove who they are."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 
@@ -7,6 +9,10 @@ from audit.ids import new_id
 
 
 def no_scopes() -> list[str]:
+    return []
+
+
+def anywhere() -> list[str]:
     return []
 
 
@@ -29,7 +35,14 @@ class AccessKey(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     prefix = models.CharField(max_length=8, unique=True)
     hash = models.CharField(max_length=64)
+    previous_hash = models.CharField(
+        max_length=64, blank=True, help_text="Of the key before it was renewed."
+    )
+    previous_until = models.DateTimeField(null=True, blank=True)
     scopes = models.JSONField(default=no_scopes)
+    networks: Any = models.JSONField(
+        default=anywhere, blank=True, help_text="Addresses it may be used from. Empty: any."
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -55,6 +68,7 @@ class AccessKey(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:

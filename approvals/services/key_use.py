@@ -7,6 +7,7 @@ cache that is away loses the note and nothing else.
 import logging
 import threading
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from uuid import UUID
 
 from django.core.cache import cache
@@ -25,8 +26,8 @@ _noted: dict[UUID, datetime] = {}
 _lock = threading.Lock()
 
 
-def note(key_id: UUID, at: datetime) -> None:
-    """Remember that a key was used at this instant. Never raises, writes no row."""
+def note(key_id: UUID, at: datetime, address: str = "") -> None:
+    """Remember that a key was used at this instant, and from where. Never raises, writes no row."""
     before = _noted.get(key_id)
     if before is not None and abs(at - before) < EVERY:
         return
@@ -35,7 +36,7 @@ def note(key_id: UUID, at: datetime) -> None:
             _noted.clear()
         _noted[key_id] = at
     try:
-        cache.set(_name(key_id), at, timeout=_KEPT)
+        cache.set(_name(key_id), (at, address), timeout=_KEPT)
     except Exception as problem:  # the cache's client has many kinds; a note is not worth a failure
         log.debug("use of a key not noted: %s", problem)
 
@@ -51,10 +52,20 @@ def flush_key_use() -> int:
     touched = 0
     with transaction.atomic():
         for key_id, before in used.items():
-            at = noted.get(_name(key_id))
+            at, address = noted.get(_name(key_id)) or (None, "")
             if at is not None and (before is None or at > before):
-                touched += AccessKey.objects.filter(pk=key_id).update(last_used_at=at)
+                touched += AccessKey.objects.filter(pk=key_id).update(
+                    last_used_at=at, last_used_from=_address(address)
+                )
     return touched
+
+
+def _address(text: str) -> str | None:
+    """Return what a server said the caller's address is, where it is one."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
 
 
 def _name(key_id: UUID) -> str:

@@ -5,15 +5,17 @@ import secrets
 import zlib
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
+from ipaddress import ip_address, ip_network
 
 from django.db import transaction
 
-from approvals.errors import Invalid
+from approvals.errors import Invalid, WrongState
 from approvals.models import AccessKey, User
 from audit.services import Actor, Draft, record
 
+GRACE = timedelta(hours=24)
 SERVICE_SCOPES = (AccessKey.Scope.SUBMIT, AccessKey.Scope.READ, AccessKey.Scope.RECEIPT)
 PERSONAL_SCOPES = (AccessKey.Scope.READ, AccessKey.Scope.VOTE, AccessKey.Scope.SUBMIT)
 
@@ -27,6 +29,11 @@ def _hashed(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
+def _token(prefix: str) -> str:
+    body = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"
+    return body + _checksum(body)
+
+
 def create_key(
     *,
     name: str,
@@ -34,6 +41,7 @@ def create_key(
     owner: User,
     scopes: Sequence[str] | None = None,
     expires_at: datetime | None = None,
+    networks: Sequence[str] = (),
     now: datetime,
     by: User | None = None,
 ) -> tuple[AccessKey, str]:
@@ -57,8 +65,7 @@ def create_key(
         )
         raise Invalid(errors=[{"pointer": "/scopes", "message": problem}])
     prefix = secrets.token_hex(4)
-    body = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"
-    token = body + _checksum(body)
+    token = _token(prefix)
     maker = by or owner
     with transaction.atomic():
         acts_as = owner
@@ -72,6 +79,7 @@ def create_key(
             prefix=prefix,
             hash=_hashed(token),
             scopes=chosen,
+            networks=_networks(networks),
             user=acts_as,
             owner=owner,
             made_by=maker,
@@ -100,9 +108,35 @@ def find_key(token: str) -> AccessKey | None:
     if len(parts) != 3 or parts[0] != "hitl" or _checksum(body) != checksum:
         return None
     key = AccessKey.objects.select_related("user", "owner").filter(prefix=parts[1]).first()
-    if key is None or not hmac.compare_digest(key.hash, _hashed(token)):
+    if key is None:
         return None
+    hashed = _hashed(token)
+    if not hmac.compare_digest(key.hash, hashed):
+        if not key.previous_hash or not hmac.compare_digest(key.previous_hash, hashed):
+            return None
+        # The one before it was renewed: good for its time of grace, and never for longer.
+        ends = [end for end in (key.previous_until, key.expires_at) if end is not None]
+        key.expires_at = min(ends)
     return key
+
+
+def admits(key: AccessKey, address: str) -> bool:
+    """Tell whether a key may be used from this address."""
+    if not key.networks:
+        return True
+    try:
+        there = ip_address(address)
+    except ValueError:
+        return False
+    return any(there in ip_network(network) for network in key.networks)
+
+
+def _networks(given: Sequence[str]) -> list[str]:
+    try:
+        return [str(ip_network(text.strip(), strict=False)) for text in given]
+    except ValueError as problem:
+        message = "Write addresses like 192.0.2.7 or 192.0.2.0/24."
+        raise Invalid(errors=[{"pointer": "/networks", "message": message}]) from problem
 
 
 def is_good(key: AccessKey, *, now: datetime) -> bool:
@@ -117,9 +151,35 @@ def revoke_key(*, key: AccessKey, by: User, now: datetime) -> None:
         key = AccessKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
         if key.revoked_at:
             return
-        key.revoked_at = now
-        key.save(update_fields=["revoked_at"])
+        key.revoked_at, key.previous_hash = now, ""
+        key.save(update_fields=["revoked_at", "previous_hash"])
         record(
             f"key:{key.pk}",
             [Draft("key.revoked", now, Actor(str(by.pk), by.kind, by.label))],
         )
+
+
+def renew_key(*, key: AccessKey, by: User, now: datetime) -> tuple[AccessKey, str]:
+    """Give a key a new token; the one before it works for a day, so that nothing stops meanwhile.
+
+    The new token is shown once. A personal token is renewed by the person it belongs to.
+
+    :raises Invalid: for somebody else's personal token.
+    :raises WrongState: for a key that is revoked.
+    """
+    if key.kind == AccessKey.Kind.PERSONAL and by.pk != key.owner_id:
+        raise Invalid("A personal token is renewed by its owner.")
+    token = _token(key.prefix)
+    with transaction.atomic():
+        key = AccessKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        if key.revoked_at:
+            raise WrongState("This key is revoked; make a new one.")
+        key.previous_hash, key.previous_until = key.hash, now + GRACE
+        key.hash = _hashed(token)
+        if key.expires_at is not None:
+            # As long as it was made for, counted from now.
+            key.expires_at = now + (key.expires_at - key.created_at)
+        key.save(update_fields=["hash", "previous_hash", "previous_until", "expires_at"])
+        actor = Actor(str(by.pk), by.kind, by.label)
+        record(f"key:{key.pk}", [Draft("key.renewed", now, actor, data={"prefix": key.prefix})])
+    return key, token
