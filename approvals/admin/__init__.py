@@ -1,5 +1,5 @@
-"""People and keys: pages that look and translate."""
+"""People: pages that look and translate."""
 
-from approvals.admin import keys, people
+from approvals.admin import people
 
-__all__ = ["keys", "people"]
+__all__ = ["people"]
