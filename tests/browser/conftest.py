@@ -1,6 +1,7 @@
 """A real service with the demo's people, and a real browser that may talk to nobody else."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import serving
 from tests.browser.calls import Api
+from tests.browser.stage import Demo
+from tests.journeys.mailbox import mail_server
 
 CHROMIUM = "/usr/bin/chromium"
 # No sandbox inside containers; and nothing of the browser's own talks to the outside.
@@ -19,15 +22,6 @@ ARGUMENTS = (
     *("--no-sandbox", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--disable-default-apps", "--no-first-run", "--disable-dev-shm-usage"),
 )
-
-
-@dataclass
-class Demo:
-    """A running service, its people by name, and a service key to open tickets with."""
-
-    url: str
-    people: dict[str, dict[str, Any]]
-    api: Api
 
 
 @dataclass
@@ -41,21 +35,19 @@ class Watched:
 
 @pytest.fixture(scope="session")
 def demo(migrated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Serve a seeded demo from a folder of its own."""
+    """Serve a seeded demo from a folder of its own; its mails come to a box."""
     folder = shutil.copytree(migrated_folder, tmp_path_factory.mktemp("browser") / "data")
-    seeded = serving.manage("seed_demo", folder=folder)
+    seeded = serving.manage("seed_demo", folder=folder, MAIL_NOTICES="false")
     assert seeded.returncode == 0, seeded.stderr
     known = json.loads((folder / "demo.json").read_text())
-    with serving.serving(folder) as served:
+    with mail_server() as box, serving.serving(folder, EMAIL_URL=box.url) as served:
         people = {person["username"]: person for person in known["people"]}
-        yield Demo(served.url, people, Api(served.url, known["service_key"]))
+        yield Demo(served.url, people, Api(served.url, known["service_key"]), box)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Start the Chromium of this machine."""
-    import os
-
     with sync_playwright() as playwright:
         program = os.environ.get("CHROMIUM", CHROMIUM)
         chromium = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
@@ -108,9 +100,16 @@ def chloe(page: Page, demo: Demo) -> Page:
 
 
 def sign_in(page: Page, demo: Demo, username: str) -> None:
-    """Sign in through the form."""
+    """Sign in through the form, or be signed in where that was done before."""
+    context = page.context
+    if username in demo.cookies:
+        context.clear_cookies()
+        context.add_cookies(demo.cookies[username])
+        page.goto(f"{demo.url}/admin/")
+        return
     page.goto(f"{demo.url}/admin/")
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(demo.people[username]["password"])
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Queue", level=1).wait_for()
+    demo.cookies[username] = list(context.cookies())

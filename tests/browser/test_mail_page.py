@@ -1,18 +1,14 @@
 """The mail page in a real browser: with the keyboard, without scripts, on a phone."""
 
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests import serving
-from tests.browser.calls import Api
 from tests.browser.conftest import Demo
-from tests.journeys.mailbox import Mailbox, html_of, link_in, mail_server
+from tests.journeys.mailbox import html_of
 
 pytestmark = pytest.mark.browser
 
@@ -20,37 +16,19 @@ CHLOE = "chloe@demo.example"
 
 
 class Post:
-    """A service with a mail server of its own, and what its people found in their mail."""
+    """The demo, and what its people found in their mail."""
 
-    def __init__(self, demo: Demo, box: Mailbox) -> None:
-        self.demo, self.box = demo, box
+    def __init__(self, demo: Demo) -> None:
+        self.demo = demo
 
     def link_to(self, title: str, **more: Any) -> str:
         """Open a ticket and return the link Chloe gets for it, as this machine reaches it."""
-        return self._here(link_in(self.mail_about(self.demo.api.open(title, **more)["ref"])))
-
-    def mail_about(self, ref: str) -> Any:
-        for count in range(1, 50):
-            mail = self.box.to(CHLOE, count=count)
-            if ref in mail["Subject"]:
-                return mail
-        raise AssertionError(ref)
-
-    def _here(self, link: str) -> str:
-        return self.demo.url + "/a/" + link.rpartition("/")[2]
+        return self.demo.link_about(self.demo.api.open(title, **more))
 
 
-@pytest.fixture(scope="module")
-def post(migrated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
-    import json
-
-    folder = shutil.copytree(migrated_folder, tmp_path_factory.mktemp("post") / "data")
-    seeded = serving.manage("seed_demo", folder=folder, MAIL_NOTICES="false")
-    assert seeded.returncode == 0, seeded.stderr
-    known = json.loads((folder / "demo.json").read_text())
-    with mail_server() as box, serving.serving(folder, EMAIL_URL=box.url) as served:
-        people = {person["username"]: person for person in known["people"]}
-        yield Post(Demo(served.url, people, Api(served.url, known["service_key"])), box)
+@pytest.fixture
+def post(demo: Demo) -> Post:
+    return Post(demo)
 
 
 @pytest.fixture(params=["light, wide", "dark, wide", "light, phone", "dark, phone"])
@@ -151,8 +129,8 @@ def test_what_an_answer_asks_for_opens_with_it(browser: Browser, post: Post) -> 
 def test_hostile_mails_run_nothing_and_fetch_nothing(browser: Browser, post: Post) -> None:
     evil = '"><script>document.title="run"</script><img src="//evil.example/x" onerror=alert(1)>'
     style = "</style><style>@import url(https://evil.example/y);</style>"
-    ref = post.demo.api.open(evil, summary=style, proposal={"payee": evil, evil: style})["ref"]
-    html = html_of(post.mail_about(ref))
+    ticket = post.demo.api.open(evil, summary=style, proposal={"payee": evil, evil: style})
+    html = html_of(post.demo.mail_about(ticket, to="chloe"))
     context = browser.new_context()
     asked: list[str] = []
     page = context.new_page()
@@ -160,7 +138,7 @@ def test_hostile_mails_run_nothing_and_fetch_nothing(browser: Browser, post: Pos
     page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
     page.set_content(html)
     assert asked == []
-    assert page.title() == ref
+    assert page.title() == ticket["ref"]
     assert page.locator("a").count() == 1
     button = page.get_by_role("link", name="Review and decide").bounding_box()
     assert button is not None

@@ -1,0 +1,203 @@
+"""Every page people meet, as data: who looks, at which address, and what is opened there.
+
+To have a page looked at, append a `Place`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.browser.stage import Demo
+
+_CAMPAIGN = {
+    "recipient_count": 240,
+    "segments": ["north", "returning"],
+    "sample_emails": [{"subject": f"Mail {n}", "body": "word " * 120} for n in range(5)],
+    "send_time_estimate": "25 minutes",
+    "compliance_checklist": {"opt_out_link": True, "sender_named": False, "region": "EU"},
+}
+_UPGRADE = {
+    "current_model": "mistral-7",
+    "new_model": "mistral-9",
+    "current_output": "The roof is sound and needs no work this year.",
+    "new_output": "The roof is sound but needs work this year.",
+    "cost_difference": 12.5,
+    "quality_metrics": {"mistral-7": {"accuracy": 0.91}, "mistral-9": {"accuracy": 0.94}},
+}
+_COSTS = {
+    "daily_spend": 91,
+    "daily_budget": 100,
+    "operation_cost": 60,
+    "projected_month": 2900,
+    "monthly_budget": 2500,
+    "breakdown": {"search": 40, "writing": 51},
+}
+_RICH = {
+    "payee": "ACME",
+    "total": 900,
+    "agreed": True,
+    "lines": ["one", "two"],
+    "accounts": {"north": 1, "south": 2},
+    "rows": [{"name": "a", "cost": 1}, {"name": "b", "cost": 2}],
+    "per_region": {"north": {"cost": 1}, "south": {"cost": 2}},
+    "deep": {"a": [{"b": [1]}]},
+    "long": "word " * 300,
+    "odd": "pay\u202epal",
+}
+_AI = {
+    "prediction": "approve",
+    "confidence": 0.71,
+    "model": "drafter-2",
+    "reasoning": "Twelve like it were paid.",
+    "features": [{"name": "age", "value": 3, "importance": 0.4}, {"name": "b", "importance": -0.2}],
+    "options": [
+        {"key": "a", "label": "Pay", "confidence": 0.7, "pros": ["fast"], "cons": ["dear"]}
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One page. `opened` are elements to press there, one after the other; each is looked at.
+
+    :param who: the person signed in; nobody where it is empty.
+    :param ready: what must be on the page before it is looked at.
+    :param does: something else to do on the page first.
+    """
+
+    name: str
+    address: Callable[[Demo], str]
+    who: str = "chloe"
+    opened: tuple[str, ...] = ()
+    ready: str = "main, #main"
+    does: Callable[[Page], Any] | None = None
+
+
+def at(path: str) -> Callable[[Demo], str]:
+    """Return the address of a page that is always there."""
+    return lambda demo: f"{demo.url}{path}"
+
+
+def ticket(**given: Any) -> Callable[[Demo], str]:
+    """Return the address of a new ticket's page."""
+    return lambda demo: page_of(demo, demo.api.open(given.pop("title", "Pay ACME"), **given))
+
+
+def page_of(demo: Demo, one: dict[str, Any]) -> str:
+    return f"{demo.url}/admin/reviews/ticket/{one['id']}/change/"
+
+
+def _held(demo: Demo) -> str:
+    one = demo.api.open("A campaign", checkpoint="email-campaign", proposal=_CAMPAIGN)
+    demo.vote("chloe", one, "approve", reason="Sample 2 reads well.")
+    return page_of(demo, one)
+
+
+def _decided(choice: str, **more: Any) -> Callable[[Demo], str]:
+    def address(demo: Demo) -> str:
+        one = demo.api.open("Pay ACME", proposal={"payee": "ACME", "total": 900})
+        demo.vote("chloe", one, choice, **more)
+        return page_of(demo, one)
+
+    return address
+
+
+def _changed(demo: Demo) -> str:
+    one = demo.api.open("Pay ACME", proposal={"payee": "ACME", "total": 900, "gone": 1})
+    told = {"proposal": {"payee": "ACME", "total": 700, "new": "yes"}}
+    demo.api.call("POST", f"/tickets/{one['id']}/resubmit", told)
+    return page_of(demo, one)
+
+
+def _stale(page: Page) -> None:
+    """Vote on a version that is not there any more."""
+    page.eval_on_selector("[data-votes] [name=version]", "(field) => { field.value = '7' }")
+    page.get_by_role("button", name="Approve", exact=False).first.click()
+    page.locator("#banner").wait_for()
+
+
+def _refused_form(page: Page) -> None:
+    """Send a form with nothing in it."""
+    page.locator("details.answer:has([name=choice]) > summary").first.click()
+    page.locator("details.answer[open] form button.wide").first.click()
+    page.locator(".error").first.wait_for()
+
+
+def _reason(page: Page) -> None:
+    page.locator("[data-needs-reason]").first.click()
+
+
+def link(state: str, **given: Any) -> Callable[[Demo], str]:
+    """Return the address a link leads to once its ticket is in a state."""
+
+    def address(demo: Demo) -> str:
+        one = demo.api.open("Pay ACME", **{"proposal": _RICH, "ai": _AI, **given})
+        found = demo.link_about(one)
+        if state == "changed":
+            told = {"proposal": {"total": 5}}
+            demo.api.call("POST", f"/tickets/{one['id']}/resubmit", told)
+        elif state == "decided":
+            demo.vote("leo" if given else "chloe", one, "approve")
+        return found
+
+    return address
+
+
+_KNOWN = "details.menu > summary"
+_HELP = "[data-help]"
+
+DESK = (
+    Place("queue", at("/admin/reviews/ticket/"), opened=(_KNOWN, _HELP), ready="#list"),
+    Place("queue, picks open", at("/admin/reviews/ticket/?q=a"), opened=("[data-pick] > summary",)),
+    Place("queue, chosen", at("/admin/reviews/ticket/"), opened=("input[name=ticket]",)),
+    Place("queue, nothing found", at("/admin/reviews/ticket/?q=zzzz")),
+    Place("queue, decided", at("/admin/reviews/ticket/?show=decided")),
+    Place(
+        "ticket, pending",
+        ticket(proposal=_RICH, ai=_AI, amount=900),
+        opened=("details.rest summary", "details.answer > summary", _KNOWN),
+        does=_reason,
+    ),
+    Place("ticket, of a campaign", ticket(checkpoint="email-campaign", proposal=_CAMPAIGN)),
+    Place("ticket, of an upgrade", ticket(checkpoint="ai-upgrade", proposal=_UPGRADE)),
+    Place("ticket, of costs", ticket(checkpoint="cost-threshold", proposal=_COSTS)),
+    Place("ticket, held", _held),
+    Place("ticket, approved", _decided("approve"), opened=(".card details > summary",)),
+    Place("ticket, rejected", _decided("reject", reason="Paid in March.")),
+    Place("ticket, changed", _changed),
+    Place("ticket, not one's own to decide", ticket(), who="ada"),
+    Place("ticket, out of date", ticket(), does=_stale),
+    Place("ticket, refused", ticket(), does=_refused_form),
+    Place("log in", at("/admin/login/"), who=""),
+    Place("preferences", at("/admin/reviews/ticket/preferences/")),
+    Place("password", at("/admin/password_change/")),
+)
+MAIL = (
+    Place("link, open", link("open"), who="", ready="#decision"),
+    Place("link, open, an answer chosen", link("open"), who="", opened=(".pick input",)),
+    Place("link, sign in", link("open", checkpoint="email-campaign", proposal=_CAMPAIGN), who=""),
+    Place("link, decide at the desk",
+          link("open", checkpoint="ai-upgrade", proposal=_UPGRADE), who=""),
+    Place("link, decided", link("decided"), who=""),
+    Place("link, changed", link("changed"), who=""),
+    Place("link, of another", link("open"), who="ben"),
+    Place("link, unknown", at("/a/nothing-of-the-kind"), who=""),
+)  # fmt: skip
+SETTINGS = (
+    Place("roles", at("/admin/auth/group/"), who="ada"),
+    Place("a role", at("/admin/auth/group/1/change/"), who="ada"),
+    Place("checkpoints", at("/admin/reviews/checkpoint/"), who="ada"),
+    Place("policies", at("/admin/approvals/approvalpolicy/"), who="ada"),
+    Place("people", at("/admin/approvals/user/"), who="ada"),
+    Place("keys", at("/admin/approvals/accesskey/"), who="ada"),
+    Place("a new key", at("/admin/approvals/accesskey/add/"), who="ada"),
+    Place("queues", at("/admin/reviews/queue/"), who="ada"),
+    Place("webhooks", at("/admin/reviews/webhookendpoint/"), who="ada"),
+    Place("deliveries", at("/admin/reviews/delivery/"), who="ada"),
+    Place("audit", at("/admin/audit/auditevent/"), who="ada"),
+    Place("chain heads", at("/admin/audit/chainhead/"), who="ada"),
+    Place("seals", at("/admin/audit/seal/"), who="ada"),
+)
+PLACES = (*DESK, *MAIL, *SETTINGS)

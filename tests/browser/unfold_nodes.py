@@ -1,0 +1,15 @@
+"""What axe finds in pages that unfold draws and we cannot mend from here, each with its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Known:
+    """One rule's complaint about an element whose HTML holds a text."""
+
+    rule: str
+    html: str
+    reason: str
+
+
+UNFOLD: tuple[Known, ...] = ()
