@@ -197,7 +197,7 @@ class TicketAdmin(ReadOnlyAdmin):
         if act == "skip":
             return Ours(onward(ticket, user))
         if isinstance(done, Sent):
-            return Ours(f"{address_of(ticket)}?sent={done.people}#banner")
+            return Ours(f"{address_of(ticket)}?sent={done.people}")
         return Ours(address_of(ticket))
 
     def _vote(self, request: HttpRequest, ticket: Ticket, user: User) -> HttpResponse:
