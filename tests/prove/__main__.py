@@ -77,7 +77,23 @@ class House:
 
     def stage(self, id: str, part: str, *, scale: float, seed: int) -> dict[str, Any]:
         """Run one part of a row in a process of its own and return what it found."""
-        kind, name = catalogue.find(id).database, f"{id.lower()}_{part}"
+        kind = catalogue.find(id).database
+        if kind != "both":
+            return self._stage(id, part, kind, scale=scale, seed=seed)
+        kinds = ("postgresql", "sqlite")
+        found = [self._stage(id, part, kind, scale=scale, seed=seed) for kind in kinds]
+        wrong = next((one for one in found if "error" in one), None)
+        if wrong:
+            return wrong
+        broken = [one["broken"] for one in found]
+        joined = {word: " / ".join(one[word] for one in found) for word in ("sentence", "ran")}
+        # A control that breaks on one database only shows nothing about the other.
+        counts = sum(broken) if part == "run" or all(broken) else 0
+        details = {kind: one["details"] for kind, one in zip(kinds, found, strict=True)}
+        return {**joined, "broken": counts, "details": details}
+
+    def _stage(self, id: str, part: str, kind: str, *, scale: float, seed: int) -> dict[str, Any]:
+        name = f"{id.lower()}_{part}_{kind}"
         out = self.folder / f"{name}.json"
         environment = self.environment | {"DATABASE_URL": self.new_database(kind, name), OFF: ""}
         command = [sys.executable, "-m", "tests.prove.stage", id, part, "--scale", str(scale)]

@@ -23,7 +23,10 @@ Run = Callable[["Scene"], Figure]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One promise. `control` is the same run with the mechanism off; it must come out broken."""
+    """One promise. `control` is the same run with the mechanism off; it must come out broken.
+
+    `database` is where both take place: `postgresql`, `sqlite`, or `both`, one after the other.
+    """
 
     id: str
     promise: str

@@ -182,6 +182,18 @@ def _without_rights_now() -> None:
     Poll.casts = casts  # type: ignore[method-assign]
 
 
+def _without_one_voice() -> None:
+    """Ask only the constraints whether somebody has voted already."""
+    from dataclasses import replace
+
+    from approvals.services import polls
+
+    asked = polls.refusal
+    polls.refusal = lambda standing, *args, **more: asked(  # type: ignore[attr-defined]
+        replace(standing, already_voted=False), *args, **more
+    )
+
+
 def _without_receipt_check() -> None:
     """Read a token as a program does that only looks what it says."""
     import jwt
@@ -219,6 +231,13 @@ def _without_asked_by_error() -> None:
     rules._asked_by_error = passed
 
 
+def _without_listed_statuses() -> None:
+    """End a ticket nobody answered as if somebody had."""
+    from reviews import lifecycle
+
+    lifecycle.timeout_status = lambda effect: lifecycle.status_for(effect or "deny")
+
+
 class AnyDigest(str):
     """A digest that equals every other."""
 
@@ -245,7 +264,9 @@ _PATCHES: dict[str, Callable[[], None]] = {
     "receipt-check": _without_receipt_check,
     "one-clock": _without_one_clock,
     "asked-by-error": _without_asked_by_error,
+    "listed-statuses": _without_listed_statuses,
     "rights-now": _without_rights_now,
+    "one-voice": _without_one_voice,
     "event-unity": _without_event_unity,
 }
 
