@@ -167,20 +167,72 @@ def fill(*, count: int, seed: float) -> Json:
     return {"seconds": time.monotonic() - begun}
 
 
-def pages(*, count: int, username: str) -> Json:
-    """Read the first page of the queue again and again."""
+def pages(*, count: int, username: str, deep: bool = False) -> Json:
+    """Read a page of the queue again and again: the first, or one from its middle."""
     from approvals.models import User
     from audit.clock import db_now
     from reviews.ordering import waiting_page
 
     person = User.objects.get(username=username)
+    after = _middle(person) if deep else None
 
     def one() -> None:
-        page = waiting_page(person, now=db_now())
+        page = waiting_page(person, now=db_now(), after=after)
         assert len(page.tickets) == 50
 
     one()
     return _timed([one] * count)
+
+
+def _middle(person: Any) -> Any:
+    """Return the place of a ticket that about as many come before as after."""
+    from audit.clock import db_now
+    from reviews.models import Ticket
+    from reviews.ordering import Cursor
+
+    now = db_now()
+    ids = list(Ticket.objects.values_list("pk", flat=True).order_by("pk")[:2_000_000])
+    some = Ticket.objects.filter(pk__in=ids[:: max(1, len(ids) // 500)]).visible_to(person)
+    ranked = list(some.waiting().most_urgent_first(now))
+    middle: Any = ranked[len(ranked) // 2]
+    return Cursor(now, middle.score, middle.pk)
+
+
+def visit(*, username: str, path: str, count: int) -> Json:
+    """Ask for an address as somebody who is signed in; also say how many queries it takes.
+
+    `{ticket}` stands for the most urgent one, `{middle}` for a cursor in the middle of the list.
+    """
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from approvals.api.paging import write_cursor
+    from approvals.models import User
+    from audit.clock import db_now
+    from reviews.models import Ticket
+    from reviews.ordering import waiting_page
+
+    person = User.objects.get(username=username)
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(person)
+    if "{ticket}" in path:
+        urgent = waiting_page(person, now=db_now(), size=1).tickets[0]
+        path = path.replace("{ticket}", str(urgent.pk))
+    if "{middle}" in path:
+        half = Ticket.objects.count() // 2
+        middle = Ticket.objects.order_by("-pk").values_list("pk", flat=True)[half]
+        path = path.replace("{middle}", write_cursor(str(middle)))
+
+    def one() -> None:
+        answer = client.get(path)
+        assert answer.status_code == 200, f"{path}: {answer.status_code}"
+
+    for _ in range(8):  # until the plans of its queries are kept
+        one()
+    with CaptureQueriesContext(connection) as queries:
+        one()
+    return _timed([one] * count) | {"queries": len(queries)}
 
 
 def warm(*, url: str, key: str, ann: str, count: int) -> None:
