@@ -1,11 +1,12 @@
 """Many people press *next* at once: everybody gets a ticket of their own, and none is lost."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from uuid import UUID
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from approvals.errors import Busy
 from approvals.models import User
@@ -20,6 +21,20 @@ pytestmark = pytest.mark.real
 PEOPLE, TICKETS = 16, 200
 
 
+@pytest.fixture
+def _room_for_all(db: None) -> Iterator[None]:
+    """Let everybody have a connection to PostgreSQL at the same time."""
+    pool = getattr(connection, "pool", None)
+    if pool is None:
+        yield
+        return
+    least, most = pool.min_size, pool.max_size
+    pool.resize(least, PEOPLE + 2)
+    yield
+    pool.resize(least, most)
+
+
+@pytest.mark.usefixtures("_room_for_all")
 def test_sixteen_people_share_two_hundred_tickets(cast: Cast) -> None:
     people = [make_person(f"p{n}", roles=[cast.roles["reviewer"]]) for n in range(PEOPLE)]
     wanted = [TicketRequest(title=f"Ticket {n}", amount=n % 7) for n in range(TICKETS)]
