@@ -25,7 +25,7 @@ _GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
         "Decisions",
         [
             ("Checkpoints", "reviews.checkpoint", "rule"),
-            ("Approval policies", "approvals.approvalpolicy", "gavel"),
+            ("Who decides", "approvals.approvalpolicy", "gavel"),
         ],
     ),
     (
@@ -92,12 +92,13 @@ def entries(request: HttpRequest) -> list[Entry]:
     mine = Entry("My requests", requests, "outbox", here=request.path == requests)
     if not request.user.is_staff:
         return [mine]
-    elsewhere = (requests, reverse("admin:reviews_ticket_preferences"))
+    bypass = _link("approvals.bypass")
+    elsewhere = (requests, bypass, reverse("admin:reviews_ticket_preferences"))
     here = request.path not in elsewhere
     shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]
     for _title, items in _GROUPS[1:]:
         shown += [
-            Entry(item, _link(model), symbol)
+            Entry(item, _link(model), symbol, here=request.path == bypass == _link(model))
             for item, model, symbol in items
             if _may(request, model)
         ][:1]
