@@ -10,7 +10,7 @@ from typing import Any
 from approvals.options import ALLOWING, Option, read_options, render_option
 from approvals.question import Question, render_question
 from approvals.reading import Reader, step
-from approvals.stages import Need, Stage, read_need
+from approvals.stages import Count, Need, Stage, read_need
 from approvals.timing import Timing, render_timing
 
 # Without an expiry of its own a question lasts by priority, and never less than this; only what
@@ -160,3 +160,91 @@ def _need(reader: Reader, own: Need, value: object, pointer: str) -> Need:
     ):
         reader.refuse(f"{pointer}/people", f"{own.count} people are needed; name as many.")
     return narrowed
+
+
+_SHARES = ("majority", "all")
+
+
+def ask_share(question: Question, share: str) -> Question:
+    """Return the question asking a share of its people: ``majority``, ``all``, or ``any`` of them.
+
+    One person may become a majority or all, a majority all; never less. Where all must agree, one
+    rejection is enough to end it.
+
+    :raises QuestionInvalid: where the question already asks for something else, which would loosen.
+    """
+    reader = Reader()
+    stages = []
+    for place, stage in enumerate(question.stages):
+        needs = []
+        for n, need in enumerate(stage.needs):
+            if not _reaches(need.count, share):
+                reader.refuse(
+                    f"/stages/{place}/needs/{n}/count",
+                    f"This question asks for {need.count} of {need.role}; {share} might be fewer.",
+                )
+            fixed = share == "any" or need.count == share
+            needs.append(need if fixed else replace(need, count=_share_of(share)))
+        rejections = 1 if share == "all" else stage.rejections
+        stages.append(replace(stage, needs=tuple(needs), rejections=rejections))
+    reader.finish()
+    return replace(question, stages=tuple(stages))
+
+
+def _reaches(count: Count, share: str) -> bool:
+    """Tell whether a share of people is never fewer than this count."""
+    if count == 1:
+        return True
+    if share == "any":
+        return False
+    return isinstance(count, str) and _SHARES.index(share) >= _SHARES.index(count)
+
+
+def _share_of(share: str) -> Count:
+    return "all" if share == "all" else "majority"
+
+
+def ask_only(question: Question, people: Mapping[str, int]) -> Question:
+    """Return the question asking these people alone ({user name: id}), in every stage and need.
+
+    Whom a need already names it goes on naming, as far as they are among them.
+
+    :raises QuestionInvalid: where nobody of them would be left, or too few.
+    """
+    reader = Reader()
+    stages = []
+    known = {*people, *people.values()}
+    for place, stage in enumerate(question.stages):
+        needs = []
+        for n, need in enumerate(stage.needs):
+            left = tuple(name for name in need.people if name in known) if need.people else None
+            named = tuple(people) if left is None else left
+            if len(named) < (need.count if isinstance(need.count, int) else 1):
+                reader.refuse(
+                    f"/stages/{place}/needs/{n}/people",
+                    f"{need.count} of {need.role} must answer; too few of the people named may.",
+                )
+            needs.append(replace(need, people=named))
+        stages.append(replace(stage, needs=tuple(needs)))
+    reader.finish()
+    return replace(question, stages=tuple(stages))
+
+
+def mean_by_silence(question: Question, key: str, *, may_allow: bool) -> Question:
+    """Return the question in which nobody's answer means this option.
+
+    :raises QuestionInvalid: for an option there is not, that never counts or sends back, or that
+        allows where silence may not.
+    """
+    effects = {option.key: option.effect for option in question.options}
+    effect = effects.get(key)
+    own = question.timing.silence == key
+    reader = Reader()
+    if effect is None:
+        reader.refuse("", f"Choose one of: {', '.join(effects)}.")
+    elif effect not in ("deny", *ALLOWING):
+        reader.refuse("", f"{key} does not end the question.")
+    elif effect in ALLOWING and not (own or may_allow):
+        reader.refuse("", f"Silence may not mean {key} here, because it allows.")
+    reader.finish()
+    return replace(question, timing=replace(question.timing, silence=key))

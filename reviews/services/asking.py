@@ -29,6 +29,7 @@ from approvals.services.policies import question_of_policy, safeguards_of
 from approvals.tightening import tighten
 from reviews import rules
 from reviews.flags import ALWAYS_ASKING, sentence, switched_off_by
+from reviews.interactions import shaped_by
 from reviews.models import Checkpoint, Queue, QueueChoice, Region, Rule
 from reviews.models.checkpoint import Risk
 from reviews.services.requests import TicketRequest
@@ -148,7 +149,8 @@ def passes_under(bypass: Bypass, rule: Mapping[str, Any]) -> str:
     """Return the sentence that says under which bypass something passes, and what it passed."""
     until = f"{bypass.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     asked = f" Else people were asked: {rule['why']}" if rule.get("why") else ""
-    return f"Bypass by {bypass.started_by.label} until {until}: {bypass.reason}.{asked}"
+    reason = bypass.reason.rstrip(".")
+    return f"Bypass by {bypass.started_by.label} until {until}: {reason}.{asked}"
 
 
 def check_modified(
@@ -212,6 +214,9 @@ def frozen_question(
     if request.question:
         with _told_of("/question"):
             question = tighten(question, request.question)
+    if request.interaction:
+        may = safeguards_of(policy).silence_may_allow
+        question = shaped_by(request.interaction, question, silence_may_allow=may)
     left = question.repeat.steps[request.step :]
     return replace(question, repeat=replace(question.repeat, steps=left))
 

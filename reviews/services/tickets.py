@@ -28,6 +28,7 @@ from audit.ids import new_id
 from reviews import lifecycle, ranking, sla
 from reviews.events import Story
 from reviews.flags import ALWAYS_ASKING
+from reviews.interactions import NAMING
 from reviews.models import Checkpoint, Queue, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
@@ -356,7 +357,7 @@ def _put(
 ) -> decisions.Opened:
     human = None if ticket.requester.is_machine else ticket.requester
     owner = ticket.access_key.owner if ticket.access_key else None
-    return decisions.open_decision(
+    put = decisions.open_decision(
         subject=ticket.pk,
         round=ticket.round,
         version=ticket.version,
@@ -373,6 +374,22 @@ def _put(
         now=now,
         last_event=event,
     )
+    if put.short_of and asking.then == "ask":
+        _check_named(request, put.short_of)
+    return put
+
+
+def _check_named(request: TicketRequest, roles: list[str]) -> None:
+    """Refuse a request that itself asks too few; where a policy does, the ticket escalates.
+
+    :raises Invalid: naming the member that names the people.
+    """
+    members = [f"/interaction/{name}" for name in NAMING if request.interaction.get(name)]
+    if request.question.get("stages"):
+        members.append("/question/stages")
+    if members:
+        message = f"Too few of the people named can answer for {', '.join(roles)}."
+        raise Invalid(errors=[{"pointer": members[0], "message": message}])
 
 
 def _lane(ticket: Ticket, asking: Asking) -> UUID:

@@ -12,6 +12,7 @@ from audit.models import AuditEvent
 from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import cancel_ticket, resubmit_ticket, revoke_ticket
 from tests.builders import make_checkpoint, make_person, make_policy, make_region
+from tests.stories import checkpoint, people, question
 
 pytestmark = pytest.mark.db
 
@@ -619,3 +620,121 @@ class TestCollaboration:
         }
         opened = cast.as_key().post("/api/v1/tickets", body).json()
         assert [option["key"] for option in opened["policy"]["options"]] == ["approve", "reject"]
+
+
+class TestHowManyMustAgree:
+    def open(self, story, *, checkpoint="general", **interaction):
+        body = {"title": "Ship it?", "checkpoint": checkpoint, "interaction": interaction}
+        return story.as_key().post("/api/v1/tickets", body)
+
+    @pytest.mark.parametrize(
+        ("interaction", "needed"),
+        [
+            ({"approval_type": "any"}, 1),
+            ({"approval_type": "majority"}, 2),
+            ({"approval_type": "all"}, 3),
+            ({"approval_type": "all", "approvers": ["ann", "cleo"]}, 2),
+            ({"approval_type": "majority", "approvers": ["ann", "ben", "cleo"]}, 2),
+            ({"decision_type": "majority"}, 2),
+            ({"decision_type": "consensus"}, 3),
+            ({"decision_type": "consensus", "voting_options": ["a", "b"]}, 3),
+            ({"decision_type": "consensus", "stakeholders": ["ben", "ann"]}, 2),
+        ],
+    )
+    def test_shares_become_numbers(self, story, interaction, needed):
+        assert self.open(story, **interaction).json()["tally"]["needed"] == needed
+
+    def test_consensus_takes_everybody_and_each_state_is_seen_by_all(self, story):
+        opened = self.open(story, decision_type="consensus", stakeholders=["ann", "ben"]).json()
+        votes = f"/api/v1/tickets/{opened['id']}/votes"
+        said = {"choice": "approve", "version": 1, "reason": "Reads well."}
+        assert story.as_person(story.ann).post(votes, said).json()["ticket"]["status"] == "pending"
+        for anybody in (story.as_person(story.ben), story.as_person(story.ann), story.as_key()):
+            (told,) = anybody.get(f"/api/v1/tickets/{opened['id']}").json()["tally"]["people"]
+            assert (told["name"], told["choice"], told["comment"]) == (
+                "ann", "approve", "Reads well.",
+            )  # fmt: skip
+        done = story.as_person(story.ben).post(votes, {"choice": "approve", "version": 1}).json()
+        assert done["ticket"]["status"] == "approved"
+
+    def test_where_all_must_agree_one_no_ends_it(self, story):
+        opened = self.open(story, approval_type="all").json()
+        votes = f"/api/v1/tickets/{opened['id']}/votes"
+        story.as_person(story.ann).post(votes, {"choice": "approve", "version": 1})
+        no = {"choice": "reject", "version": 1, "reason": "Not like this."}
+        assert story.as_person(story.ben).post(votes, no).json()["ticket"]["status"] == "rejected"
+
+    @pytest.mark.parametrize(
+        ("count", "interaction"),
+        [
+            (2, {"approval_type": "any"}),
+            (2, {"approval_type": "majority"}),
+            ("majority", {"approval_type": "any"}),
+            ("all", {"approval_type": "majority"}),
+            ("all", {"approval_type": "any"}),
+        ],
+    )
+    def test_it_never_takes_fewer_than_the_checkpoint_says(self, story, count, interaction):
+        checkpoint("many", question(needs=[people("reviewer", count)]))
+        answer = self.open(story, checkpoint="many", **interaction)
+        assert told(answer) == (422, "invalid", ["/interaction/approval_type"])
+
+    def test_people_are_narrowed_in_every_step(self, story):
+        stages = [
+            {"name": "Look", "needs": [people("reviewer")]},
+            {"name": "Sign", "needs": [people("lead")]},
+        ]
+        checkpoint("steps", question(stages=stages))
+        opened = self.open(story, checkpoint="steps", approvers=["ann", "lena"]).json()
+        named = [stage["needs"][0]["people"] for stage in opened["policy"]["stages"]]
+        assert named == [["ann", "lena"], ["ann", "lena"]]
+        votes = f"/api/v1/tickets/{opened['id']}/votes"
+        body = {"choice": "approve", "version": 1}
+        assert told(story.as_person(story.ben).post(votes, body))[:2] == (403, "not-eligible")
+        story.as_person(story.ann).post(votes, body)
+        done = story.as_person(story.lena).post(votes, body).json()
+        assert done["ticket"]["status"] == "approved"
+
+    def test_people_a_checkpoint_does_not_name_are_not_let_in(self, story):
+        needs = [{"role": "reviewer", "people": ["ann", "ben"]}]
+        checkpoint("named", question(needs=needs))
+        opened = self.open(story, checkpoint="named", approvers=["ben", "cleo"]).json()
+        assert opened["policy"]["stages"][0]["needs"][0]["people"] == ["ben"]
+        refusal = self.open(story, checkpoint="named", approvers=["cleo"])
+        assert told(refusal) == (422, "invalid", ["/interaction/approvers"])
+
+    def test_people_who_hold_no_seat_are_refused_at_once(self, story):
+        refusal = self.open(story, approvers=["otto"])
+        assert told(refusal) == (422, "invalid", ["/interaction/approvers"])
+
+    def test_a_new_round_asks_the_same_people(self, story):
+        opened = self.open(story, approval_type="all", approvers=["ann", "ben"]).json()
+        address = f"/api/v1/tickets/{opened['id']}/resubmit"
+        again = story.as_key().post(address, {"proposal": {"a": 2}}).json()
+        assert again["tally"]["needed"] == 2
+        assert again["policy"]["stages"][0]["needs"][0]["people"] == ["ann", "ben"]
+
+
+class TestWhatSilenceMeans:
+    def open(self, story, **more):
+        body = {"title": "Now?", "checkpoint": "boxed", **more}
+        return story.as_key().post("/api/v1/tickets", body)
+
+    def test_a_refusal_may_always_be_asked_for(self, story):
+        checkpoint("boxed", question("time-boxed"))
+        opened = self.open(story, interaction={"default_action": "abort"}).json()
+        assert opened["policy"]["timing"]["silence"] == "abort"
+
+    def test_going_on_only_where_the_policy_lets_silence_allow(self, story):
+        made = checkpoint("boxed", question("time-boxed"))
+        asked = {"interaction": {"default_action": "proceed"}}
+        assert told(self.open(story, **asked)) == (422, "invalid", ["/interaction/default_action"])
+        made.question = make_policy("boxed", question("time-boxed"), silence_may_allow=True)
+        made.save()
+        assert self.open(story, **asked).json()["policy"]["timing"]["silence"] == "proceed"
+
+    @pytest.mark.parametrize("key", ["explode", "request_changes"])
+    def test_something_that_ends_nothing_is_refused(self, story, key):
+        checkpoint("boxed", question("review"))
+        answer = self.open(story, interaction={"default_action": key})
+        assert told(answer) == (422, "invalid", ["/interaction/default_action"])
