@@ -4,14 +4,17 @@ A view names a kind for a field; what does not have the kind's shape stays a pla
 nothing of a proposal is ever left out because of how it is shown.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from reviews.display.fields import Field, humanised, is_scalar, pretty, scalar_text, worded
 
 BAR_WIDTH = 120
 _MOST_SAMPLES = 20
+_TICKET = re.compile(r"/ticket/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 _MOST_LINES = 60
 
 Pieces = tuple[tuple[str, str], ...]
@@ -54,6 +57,16 @@ class Comparison:
     after_pieces: Pieces
     columns: tuple[str, ...]
     metrics: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """One ticket a proposal speaks of; `pk` is where its page is."""
+
+    ref: str
+    title: str
+    checkpoint: str
+    pk: UUID
 
 
 Shown = tuple[Any, ...]
@@ -241,9 +254,29 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _tickets(value: Any, _entry: object, _proposal: object) -> tuple[Shown, set[str]]:
+    """Lead to tickets by their id alone: no address a proposal brings is ever followed."""
+    found = []
+    for row in value if isinstance(value, list) else []:
+        texts = row if isinstance(row, dict) else {}
+        named = _TICKET.search(str(texts.get("link", "")))
+        if named is None or not all(isinstance(text, str) for text in texts.values()):
+            return (), set()
+        found.append(
+            Referred(
+                texts.get("ref", ""),
+                texts.get("title", ""),
+                texts.get("checkpoint", ""),
+                UUID(named[1]),
+            )
+        )
+    return tuple(found), set()
+
+
 _KINDS: dict[str, Callable[[Any, Mapping[str, Any], Mapping[str, Any]], tuple[Shown, set[str]]]] = {
     "samples": _samples,
     "breakdown": _breakdown,
     "checklist": _checklist,
     "compare": _compare,
+    "tickets": _tickets,
 }
