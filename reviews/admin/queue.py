@@ -14,7 +14,7 @@ from approvals.options import ALLOWING
 from audit.clock import shown_now
 from reviews import ordering
 from reviews.admin.narrowing import Narrowing
-from reviews.display import moments
+from reviews.display import inert, moments
 from reviews.display.fields import currency_of, money
 from reviews.display.switches import switched_off
 from reviews.models import Assignment, Lane, Queue, Ticket
@@ -190,7 +190,8 @@ class QueuePage:
         self.asked = {k: str(request.GET.get(k, "")) for k in ("show", "queue", "q", "after")}
         show = self.asked["show"]
         self.show = show if show in SHOWN else "waiting"
-        self.words = self.asked["q"].replace("\x00", "")[:200]
+        # What shows nothing of itself cannot be shown in the field to type in either.
+        self.words = "".join(c for c in self.asked["q"] if not inert.hidden(c))[:200]
         self.narrowing = Narrowing.read(request.GET)
         self.lanes = self._lanes()
         self.seen = Ticket.objects.visible_to(user, lanes=self.lanes)
