@@ -112,9 +112,11 @@ def resubmit_ticket(
 ) -> Ticket:
     """Put changed content to a new round. Earlier votes do not count for it; the rules run anew.
 
-    :raises Refusal: AlreadyDecided once final, TicketChanged, Invalid, SchemaMismatch.
+    :raises Refusal: NotAllowed for somebody whose ticket it is not, AlreadyDecided once final,
+        TicketChanged, Invalid, SchemaMismatch.
     """
     with turn_at(ticket_id=ticket_id, actor=requester) as turn:
+        _check_theirs(turn.ticket, requester)
         ticket, now = turn.ticket, turn.now
         _refuse_own(ticket)
         if ticket.status not in (Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES):
@@ -162,11 +164,13 @@ def resubmit_ticket(
 def cancel_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
     """Stop a ticket nobody needs an answer to any more. Cancelling twice changes nothing.
 
-    :raises Refusal: AlreadyDecided once it is final.
+    :raises Refusal: NotAllowed for somebody whose ticket it is not, AlreadyDecided once final.
     """
     check_text(reason, at="/reason")
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
         ticket = turn.ticket
+        if by.pk != ticket.beneficiary_id:
+            _check_theirs(ticket, by)
         _refuse_own(ticket)
         if ticket.status == Ticket.Status.CANCELLED:
             return ticket
@@ -208,9 +212,10 @@ def revoke_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
 def see_revocation(*, ticket_id: UUID, by: User) -> Ticket:
     """Note that who asked knows of the revocation. Saying it again changes nothing.
 
-    :raises Refusal: WrongState where nothing was revoked.
+    :raises Refusal: NotAllowed for somebody else, WrongState where nothing was revoked.
     """
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
+        _check_theirs(turn.ticket, by)
         if turn.ticket.status != Ticket.Status.REVOKED:
             raise WrongState(f"A ticket that is {turn.ticket.status} was not revoked.")
         if turn.ticket.revoked_seen_at is None:
@@ -225,6 +230,17 @@ _CONTENT = (
     *("rank_base", "rank_young", "asked", "preset", "labels", "impact", "financial_impact"),
     *("domain", "compliance", "novel_pattern", "interaction", "pipeline"),
 )
+
+
+def _check_theirs(ticket: Ticket, by: User) -> None:
+    """Refuse everybody but who opened the ticket, and who answers for the key that did.
+
+    :raises NotAllowed: for anybody else.
+    """
+    if by.pk == ticket.requester_id:
+        return
+    if ticket.access_key is None or by.pk != ticket.access_key.owner_id:
+        raise NotAllowed("Only who opened the ticket can do this.")
 
 
 def _refuse_own(ticket: Ticket) -> None:

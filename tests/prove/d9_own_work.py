@@ -66,7 +66,13 @@ def beneficiary_by_name(people: Cast) -> Made:
 def editor(people: Cast) -> Made:
     who = somebody()
     ticket = people.open().pk
-    resubmit_ticket(ticket_id=ticket, requester=who, proposal={"amount": 2})
+    # Only who answers for the key may edit; afterwards somebody else does, and the edit stays.
+    key, owner = people.key, people.key.owner
+    for keeper in (who, owner):
+        key.owner = keeper
+        key.save(update_fields=["owner"])
+        if keeper == who:
+            resubmit_ticket(ticket_id=ticket, requester=who, proposal={"amount": 2})
     return ticket, who
 
 

@@ -12,7 +12,12 @@ from reviews.representation import decision_members, ticket_allowed
 from reviews.services.assignments import claim_next, claim_ticket
 from reviews.services.receipts import consume_receipt, receipt_of
 from reviews.services.sweeps import conclude_tickets, sweep_deadlines
-from reviews.services.tickets import cancel_ticket, resubmit_ticket, revoke_ticket
+from reviews.services.tickets import (
+    cancel_ticket,
+    resubmit_ticket,
+    revoke_ticket,
+    see_revocation,
+)
 from reviews.services.votes import withdraw_vote
 from tests.builders import make_person
 from tests.stories import checkpoint, last_told, later, people, question, refused, types_told
@@ -402,3 +407,30 @@ def test_every_vote_of_a_story_stands_in_the_events(story):
 
     assert Vote.objects.filter(withdrawn_at__isnull=False).count() == 2
     assert db_now() >= ticket.created_at
+
+
+class TestWhoseTicketItIs:
+    """The rule stands in the service, so that no door can forget it."""
+
+    def test_only_who_opened_it_or_answers_for_the_key_changes_it(self, story):
+        ticket = story.open()
+        for stranger in (story.ann, story.lena, story.otto):
+            with refused(NotAllowed):
+                resubmit_ticket(ticket_id=ticket.pk, requester=stranger, proposal={"a": 1})
+        assert (
+            resubmit_ticket(ticket_id=ticket.pk, requester=story.max, proposal={"a": 1}).round == 2
+        )
+
+    def test_only_they_or_whom_it_is_for_stop_it(self, story):
+        ticket = story.open(on_behalf_of="otto")
+        for stranger in (story.ann, story.lena):
+            with refused(NotAllowed):
+                cancel_ticket(ticket_id=ticket.pk, by=stranger, reason="")
+        assert cancel_ticket(ticket_id=ticket.pk, by=story.otto, reason="").status == "cancelled"
+
+    def test_only_they_say_that_they_know_of_a_revocation(self, story):
+        ticket = story.vote(story.open(), story.ann, "approve").ticket
+        revoke_ticket(ticket_id=ticket.pk, by=story.ann, reason="Wrong one.")
+        with refused(NotAllowed):
+            see_revocation(ticket_id=ticket.pk, by=story.ben)
+        assert see_revocation(ticket_id=ticket.pk, by=story.machine).revoked_seen_at is not None

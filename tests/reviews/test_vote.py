@@ -205,10 +205,14 @@ class TestOwnWork:
             story.vote(story.open(), second, "approve")
 
     def test_who_edited_the_content_cannot_vote_on_it(self, story):
-        ticket = open_ticket(requester=story.otto, key=None, request=TicketRequest(title="x"))
-        resubmit_ticket(ticket_id=ticket.pk, requester=story.ann, proposal={"a": 2})
-
-        for author in (story.ann, story.otto):
+        ticket = story.open()
+        # Max, who answered for the key, edits and hands the key on: the edit stays his.
+        resubmit_ticket(ticket_id=ticket.pk, requester=story.max, proposal={"a": 2})
+        story.key.owner = story.otto
+        story.key.save()
+        resubmit_ticket(ticket_id=ticket.pk, requester=story.otto, proposal={"a": 3})
+        for author in (story.max, story.otto):
+            author.groups.add(story.roles["reviewer"])
             with refused(OwnWork):
                 story.vote(ticket, author, "approve")
         assert story.vote(ticket, story.ben, "approve").ticket.status == "approved"
