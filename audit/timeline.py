@@ -41,6 +41,7 @@ WORDS: dict[str, str] = {
     "key.created": "made the key {prefix}",
     "key.renewed": "gave the key {prefix} a new secret",
     "key.revoked": "revoked the key",
+    "key.handed_over": "handed over to a new signing key",
     "checkpoint.loaded": "loaded the checkpoint {slug}",
     "checkpoint.made": "made the checkpoint",
     "checkpoint.changed": "changed the checkpoint",

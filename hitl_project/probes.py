@@ -11,7 +11,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 
-from audit.keys import signing_key
+from audit.keys import published_keys
 from hitl_project import celery, embedded
 
 # A scheduler that ticks every second and was not seen for this long is dead or hopelessly late.
@@ -118,5 +118,5 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 @require_safe
 @cache_control(public=True, max_age=300)
 def jwks(_request: HttpRequest) -> JsonResponse:
-    """Answer the public half of the signing key as a JSON Web Key Set."""
-    return JsonResponse({"keys": [signing_key().public_jwk()]})
+    """Answer the public keys, the present and the earlier ones, as a JSON Web Key Set."""
+    return JsonResponse({"keys": published_keys()})

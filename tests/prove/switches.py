@@ -238,6 +238,12 @@ def _without_listed_statuses() -> None:
     lifecycle.timeout_status = lambda effect: lifecycle.status_for(effect or "deny")
 
 
+def _without_key_history() -> None:
+    from audit import keys
+
+    keys.published_keys = lambda: [keys.signing_key().public_jwk()]
+
+
 class AnyDigest(str):
     """A digest that equals every other."""
 
@@ -265,6 +271,7 @@ _PATCHES: dict[str, Callable[[], None]] = {
     "one-clock": _without_one_clock,
     "asked-by-error": _without_asked_by_error,
     "listed-statuses": _without_listed_statuses,
+    "key-history": _without_key_history,
     "rights-now": _without_rights_now,
     "one-voice": _without_one_voice,
     "event-unity": _without_event_unity,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from audit.keys import signing_key
+from audit.keys import published_keys
 from audit.verification import Report, verify
 
 
@@ -20,11 +20,11 @@ class Command(BaseCommand):
             "--against", metavar="FILE", help="A seals.jsonl kept outside; shows a trail made anew."
         )
         parser.add_argument(
-            "--keys", metavar="FILE", help="A key set (JWKS) with the public keys used earlier."
+            "--keys", metavar="FILE", help="A key set (JWKS) with further public keys to believe."
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        jwks = [signing_key().public_jwk(), *_read_keys(options["keys"])]
+        jwks = [*published_keys(), *_read_keys(options["keys"])]
         if options["against"]:
             try:
                 with Path(options["against"]).open(encoding="utf-8") as kept:
