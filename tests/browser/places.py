@@ -145,6 +145,35 @@ def link(state: str, **given: Any) -> Callable[[Demo], str]:
     return address
 
 
+def _chosen(button: str, then: str = "") -> Callable[[Page], Any]:
+    """Choose what the queue shows, press a button, and one on the page that follows."""
+
+    def does(page: Page) -> None:
+        boxes = page.locator("input[name=ticket]")
+        for place in range(min(boxes.count(), 4)):
+            boxes.nth(place).check()
+        page.get_by_role("button", name=button).click()
+        page.locator(".page-bulk").wait_for()
+        if then:
+            page.get_by_role("button", name=then, exact=False).first.click()
+            page.wait_for_url("**/result/")
+
+    return does
+
+
+def _renewals(demo: Demo) -> str:
+    for number in range(2):
+        demo.api.open(f"Renewal {number}")
+    return f"{demo.url}/admin/reviews/ticket/?q=Renewal"
+
+
+def _asked_for(demo: Demo) -> str:
+    for name in ("Order a chair", "Order a lamp"):
+        one = demo.api.open(name, on_behalf_of="otto@demo.example", amount=120)
+    demo.vote("chloe", one, "reject", reason="We have three of them.")
+    return f"{demo.url}/admin/reviews/ticket/requests/"
+
+
 _KNOWN = "details.menu > summary"
 _HELP = "[data-help]"
 
@@ -154,6 +183,21 @@ DESK = (
     Place("queue, chosen", at("/admin/reviews/ticket/"), opened=("input[name=ticket]",)),
     Place("queue, nothing found", at("/admin/reviews/ticket/?q=zzzz")),
     Place("queue, decided", at("/admin/reviews/ticket/?show=decided")),
+    Place("queue, several looked at", at("/admin/reviews/ticket/"), does=_chosen("Approve…")),
+    Place(
+        "queue, several answered",
+        _renewals,
+        does=_chosen("Approve…", then="Approve"),
+    ),
+    Place("queue, several to give", at("/admin/reviews/ticket/"), "leo", does=_chosen("Assign…")),
+    Place("my requests", _asked_for, "otto", opened=(".request summary",), ready="#list"),
+    Place("my requests, none", at("/admin/reviews/ticket/requests/"), "ada", ready="#list"),
+    Place(
+        "ticket, to hand on",
+        ticket(checkpoint="email-campaign", proposal=_CAMPAIGN),
+        "leo",
+        opened=(".around summary", ".test-mail > summary"),
+    ),
     Place(
         "ticket, pending",
         ticket(proposal=_RICH, ai=_AI, amount=900),
