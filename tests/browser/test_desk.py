@@ -15,21 +15,6 @@ def look_at(page: Page, demo: Demo, ticket: dict[str, Any]) -> None:
     page.goto(f"{demo.url}/admin/reviews/ticket/{ticket['id']}/change/")
 
 
-def test_a_ticket_is_approved_with_two_keys_from_the_queue(chloe, demo):
-    ticket = demo.api.open("Pay the florist", financial_impact=1, compliance=True)
-    chloe.reload()
-    chloe.keyboard.press("j")
-    expect(chloe.locator("[data-row]:focus")).to_have_count(1)
-    chloe.get_by_role("link", name="Pay the florist", exact=True).focus()
-    chloe.keyboard.press("Enter")
-    expect(chloe.get_by_role("heading", level=1)).to_have_text("Pay the florist")
-    expect(chloe.get_by_text("You hold this until")).to_be_visible()
-    chloe.keyboard.press("a")
-    expect(chloe.get_by_role("heading", name="Approved")).to_be_visible()
-    answer = demo.api.read(ticket)
-    assert (answer["status"], answer["allowed"]) == ("approved", True)
-
-
 def test_a_rejection_asks_for_its_reason_and_then_stands(chloe, demo):
     ticket = demo.api.open("Pay twice")
     look_at(chloe, demo, ticket)
@@ -133,17 +118,6 @@ def test_the_keyboard_reaches_the_list_and_the_decision_at_once(chloe, demo):
     chloe.keyboard.press("Enter")
     chloe.keyboard.press("Tab")
     expect(chloe.get_by_role("button", name=re.compile("^Approve"))).to_be_focused()
-
-
-def test_the_help_opens_and_keys_can_be_switched_off(chloe, demo):
-    ticket = demo.api.open("Pay later")
-    look_at(chloe, demo, ticket)
-    chloe.keyboard.press("?")
-    chloe.get_by_label("Single keys work").uncheck()
-    chloe.get_by_role("button", name="Close").click()
-    chloe.keyboard.press("a")
-    expect(chloe.get_by_role("heading", name="Your decision")).to_be_visible()
-    assert demo.api.read(ticket)["status"] == "pending"
 
 
 @pytest.mark.parametrize(

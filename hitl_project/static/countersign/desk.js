@@ -19,6 +19,13 @@
     one("textarea", box).focus();
   }
 
+  // What Ctrl+Enter means while typing: the answer the typing was opened for, or the form's only one.
+  function send(form) {
+    const button = form?.pending ?? (form?.querySelectorAll("button:not([type=button])").length === 1 && one("button:not([type=button])", form));
+    button?.click();
+    return Boolean(button);
+  }
+
   function move(step) {
     const rows = all("[data-row]");
     if (!rows.length) {
@@ -43,6 +50,10 @@
   let went = 0; // when g was pressed: q right after it leads to the queue
   function onKey(event) {
     const typing = event.target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("main textarea, main input, main select")) {
+      if (send(event.target.form)) event.preventDefault();
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
     if (typing || one("dialog[open]") || document.body.dataset.keys === "off") return;
     const afterG = performance.now() - went < 1500;
@@ -91,7 +102,8 @@
     else if (button.matches("[data-needs-reason]") && !one("textarea[name=reason]", form).value.trim()) {
       event.preventDefault();
       const word = button.firstElementChild.textContent.trim();
-      openReason(form, `Say why, then press ${word}.`);
+      form.pending = button;
+      openReason(form, `Say why, then press ${word}${matchMedia("(hover: hover)").matches ? " or Ctrl+Enter" : ""}.`);
     } else if (button.matches(".dock summary")) dock(true);
   }
 
