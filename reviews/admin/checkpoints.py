@@ -25,7 +25,6 @@ from audit.clock import db_now
 from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import (
     confirmed,
-    other_holders,
     proof_of,
     see_other,
     settings_page,
@@ -35,11 +34,11 @@ from reviews.forms.checkpoint_form import CheckpointForm, RuleFormSet
 from reviews.models import Checkpoint, Region, Rule
 from reviews.rules import RuleInvalid, check_rule
 from reviews.services.checkpoints import Change, change_of, save_checkpoint
+from reviews.services.managers import CHANGE_CHECKPOINT, other_managers
 from reviews.services.requests import TicketRequest
 from reviews.services.trials import try_sample
 from reviews.sla import PRIORITIES
 
-CHANGE = "reviews.change_checkpoint"
 _LIST = "admin:reviews_checkpoint_changelist"
 
 
@@ -194,7 +193,9 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
             "change": change,
             "weakens": change.loosens if change else [],
             "proof": proof_of(person_of(request)),
-            "others": [other.label for other in other_holders(person_of(request), CHANGE)],
+            "others": [
+                other.label for other in other_managers(person_of(request), CHANGE_CHECKPOINT)
+            ],
             "told": spoken_fields(question) if question else {},
             "asks": [spoken_needs(stage["needs"]) for stage in question["stages"]]
             if question
@@ -212,7 +213,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
     @method_decorator(require_POST)
     def check_rule_view(self, request: HttpRequest) -> HttpResponse:
         """Tell whether a condition can be read, for the page that is being filled in."""
-        if not request.user.has_perm(CHANGE):
+        if not request.user.has_perm(CHANGE_CHECKPOINT):
             raise PermissionDenied
         when = next((v for k, v in request.POST.items() if k.endswith("-when")), "")
         context: dict[str, Any] = {"errors": [], "empty": not str(when).strip()}

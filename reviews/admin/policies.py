@@ -25,16 +25,15 @@ from reviews.admin.pages import person_of
 from reviews.admin.policy_edit import PolicyEdit
 from reviews.admin.settings_pages import (
     confirmed,
-    other_holders,
     proof_of,
     see_other,
     settings_page,
 )
 from reviews.display.walkthrough import walk_of_policy
 from reviews.models import Checkpoint, Rule
+from reviews.services.managers import PUBLISH, other_managers
 from reviews.sla import PRIORITIES
 
-PUBLISH = "approvals.add_approvalpolicy"
 _LIST = "admin:approvals_approvalpolicy_changelist"
 
 
@@ -180,7 +179,7 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
             "preview": preview,
             "banners": edit.banners,
             "proof": proof_of(user),
-            "others": [other.label for other in other_holders(user, PUBLISH)],
+            "others": [other.label for other in other_managers(user, PUBLISH)],
             "askers": _askers(edit.slug),
             "warnings": edit.warnings(),
         }

@@ -12,7 +12,7 @@ from approvals.models import ApprovalPolicy, User
 from approvals.presets import PRESETS
 from approvals.question import QuestionInvalid, parse_question, render_question
 from approvals.safeguards import DOORS, parse_safeguards, render_safeguards
-from approvals.services.policies import Preview, lint_question, preview, publish_policy, rendered
+from approvals.services.policies import Preview, lint_question, preview, rendered
 from audit.clock import db_now
 from reviews.admin.settings_pages import typed
 from reviews.forms.policy_form import (
@@ -26,6 +26,7 @@ from reviews.forms.policy_form import (
     without_row,
 )
 from reviews.services.checkpoints import ask_under
+from reviews.services.managers import publish_and_tell
 
 ASKED = {"never": "Never", "high_risk": "Where the risk is high", "always": "Always"}
 
@@ -167,7 +168,7 @@ class PolicyEdit:
     def publish(self, *, by: User) -> ApprovalPolicy | None:
         """Publish it; None where it was refused, with why in `banners`."""
         try:
-            return publish_policy(
+            return publish_and_tell(
                 slug=self.slug,
                 name=self.name,
                 question=self.question,

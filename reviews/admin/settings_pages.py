@@ -64,20 +64,6 @@ def proof_of(user: User) -> str:
     return "code" if has_second_factor(user) else "password"
 
 
-def only_manager(user: User, right: str) -> bool:
-    """Tell whether nobody but this person holds a manager's right."""
-    return not other_holders(user, right)
-
-
-def other_holders(user: User, right: str) -> list[User]:
-    """Return everybody else who holds a right and can sign in."""
-    people = User.objects.with_perm(
-        right, backend="django.contrib.auth.backends.ModelBackend", is_active=True
-    )
-    others = people.filter(kind=User.Kind.HUMAN).exclude(identity=user.identity)
-    return list(others.order_by("username"))
-
-
 def typed(text: str) -> str:
     """Return text a form sent as it may be stored: line breaks alike, no NUL."""
     return text.replace("\r\n", "\n").replace("\x00", "")

@@ -7,6 +7,7 @@ from reviews.channels.announcement import prepare_announcement
 from reviews.channels.email import prepare_email, prepare_notice
 from reviews.channels.outcome import Outcome, Send, Unbuildable
 from reviews.channels.stream import prepare_stream
+from reviews.channels.weakened import prepare_weakened
 from reviews.channels.webhook import prepare_callback, prepare_webhook
 from reviews.models import Delivery
 
@@ -20,6 +21,7 @@ CHANNELS: dict[str, Prepare] = {
     "notice": prepare_notice,
     "email": prepare_email,
     "announcement": prepare_announcement,
+    "weakened": prepare_weakened,
     "stream": prepare_stream,
 }
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 
 from approvals.models import ApprovalPolicy, User
 from approvals.services.policies import question_of_policy
@@ -16,6 +17,7 @@ from reviews.events import actor_for
 from reviews.loosening import RuleState, State, loosenings
 from reviews.models import Checkpoint, Rule
 from reviews.models.checkpoint import Risk
+from reviews.services.managers import CHANGE_CHECKPOINT, tell_managers
 
 _PLAIN = ("title", "slug", "reference", "effect_sentence")
 
@@ -123,7 +125,19 @@ def _tell(
     if change.loosens:
         facts["weakens"] = change.loosens
     kind = "checkpoint.made" if made else "checkpoint.changed"
-    record(f"checkpoint:{checkpoint.slug}", [Draft(kind, now, actor_for(by), data=facts)])
+    draft = Draft(kind, now, actor_for(by), data=facts)
+    record(f"checkpoint:{checkpoint.slug}", [draft])
+    if change.loosens and by is not None:
+        tell_managers(
+            event_id=draft.id,
+            type=draft.type,
+            what=f"the checkpoint {checkpoint.title}",
+            weakens=change.loosens,
+            page=reverse("admin:reviews_checkpoint_change", args=[checkpoint.pk]),
+            right=CHANGE_CHECKPOINT,
+            by=by,
+            now=now,
+        )
 
 
 def fields_of(checkpoint: Checkpoint, rules: Sequence[Rule]) -> dict[str, str]:
