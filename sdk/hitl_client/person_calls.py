@@ -64,6 +64,16 @@ def claim_next(queue: str) -> Call:
     return Call("POST", path, body=b"{}", headers=_JSON)
 
 
+def start_bypass(asked: Mapping[str, Any]) -> Call:
+    """Return the request that starts an emergency bypass; it is never sent twice by itself."""
+    return Call("POST", f"{API}/bypasses", body=json_body(dict(asked)), headers=_JSON)
+
+
+def standing() -> Call:
+    """Return the request for how the service stands: what is switched off, passed or paused."""
+    return Call("GET", f"{API}/status")
+
+
 def me() -> Call:
     """Return the request for who the caller is."""
     return Call("GET", f"{API}/me")

@@ -33,6 +33,17 @@ class DeskPeer(Peer):
             },
         }
         self.claimable: dict[str, list[str]] = {}
+        self.stands: dict[str, Any] = {
+            "release": "0.1.0",
+            "human_in_the_loop": True,
+            "flags": {},
+            "stubs": False,
+            "bypasses": [],
+            "checkpoints": [{"slug": "general", "paused": False}],
+        }
+        self.needs = "password"
+        """What this person proves themselves with, and (below) what proves it."""
+        self.secret = "swordfish"
 
     def ticket(self, ref: str = "T-1", **members: Any) -> dict[str, Any]:
         """Put a pending ticket on the desk and return it."""
@@ -76,6 +87,10 @@ class DeskPeer(Peer):
                 return Reply(200, {"status": "ready", "faults": {}})
             case ("GET", "me"):
                 return Reply(200, self.me)
+            case ("GET", "status"):
+                return Reply(200, self.stands)
+            case ("POST", "bypasses"):
+                return self.bypass(seen.body)
             case ("GET", "me", "pending") | ("GET", "tickets"):
                 return self.page([t for t in self.tickets.values() if t["allowed"] is None], asked)
             case ("GET", "checkpoints"):
@@ -123,6 +138,22 @@ class DeskPeer(Peer):
         ticket.update(status="approved" if yes else "rejected", allowed=yes)
         ticket["_vote"] = body
         return Reply(201, {"vote": {}, "tally": ticket["tally"], "ticket": public(ticket)})
+
+    def bypass(self, body: dict[str, Any]) -> Reply:
+        if len(body["reason"]) < 10:
+            return problem(422, "invalid", errors=[{"pointer": "/reason", "message": "Too short."}])
+        if body.get(self.needs) != self.secret:
+            return problem(403, "confirm-identity", needs=self.needs)
+        return Reply(
+            201,
+            {
+                "ends_at": "2026-01-01T01:00:00Z",
+                "scope": body.get("checkpoints", []),
+                "reason": body["reason"],
+                "told": ["Max Singh", POISON],
+                "review_link": "http://127.0.0.1/admin/approvals/bypass/",
+            },
+        )
 
     def region(self, region: str) -> Reply:
         if region not in self.me["regions"]:

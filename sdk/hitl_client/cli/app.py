@@ -10,6 +10,7 @@ from typing import Annotated, Never
 import typer
 
 from hitl_client import calls, flows, person_calls
+from hitl_client.cli.emergency import start_bypass
 from hitl_client.cli.given import json_object, json_of, standard_input, submission
 from hitl_client.cli.named import Named, named
 from hitl_client.cli.options import Id, Ids, NeededReason, OutputOption, Reason, Wait, Waiting
@@ -207,6 +208,34 @@ def approve_campaign(
     with at_work(_output(ctx, output)) as work:
         ballot = Ballot("approve", reason, checkpoint="email-campaign")
         _end(vote_on_one(work, Named(id), ballot))
+
+
+@app.command()
+@app.command("hitl-override", hidden=True)
+def bypass(
+    ctx: typer.Context,
+    *,
+    duration: Annotated[str, typer.Option(help="How long: 30m, 1h; at most 4h.")],
+    reason: NeededReason,
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(help="Only there; may be given again. Else everywhere.")
+    ] = None,
+    incident: Annotated[str, typer.Option(help="The number of the incident.")] = "",
+    output: OutputOption = None,
+) -> None:
+    """Let what people would be asked pass for a time, in an emergency (also: hitl-override).
+
+    Asks for your password or one-time code on the terminal. Leads, managers and auditors are
+    told, and somebody else looks at what passed afterwards.
+    """
+    with at_work(_output(ctx, output)) as work:
+        start_bypass(
+            work,
+            duration=duration,
+            reason=reason,
+            checkpoints=checkpoint or [],
+            incident=incident,
+        )
 
 
 @app.command()

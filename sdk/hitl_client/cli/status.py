@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from hitl_client import flows, person_calls
 from hitl_client.calls import Call
+from hitl_client.cli import emergency
 from hitl_client.cli.screen import Screen
 from hitl_client.cli.show import mapping, sequence, text
 from hitl_client.cli.work import DONE, REFUSED, Usage, Work, given_token, hint_of
@@ -27,12 +28,16 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass
 class Report:
-    """What was found: `faults` keep things from working, `warnings` are worth a look."""
+    """What was found: `alarms` let things pass without people, `faults` keep things from working,
+    `warnings` are worth a look.
+    """
 
     url: str
     ready: bool = False
     me: dict[str, Any] | None = None
     pending: dict[str, Any] | None = None
+    stands: dict[str, Any] | None = None
+    alarms: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -52,11 +57,15 @@ class Report:
             screen.line(
                 f"Pending   {self.pending['count']}{more}{f' ({counts})' if counts else ''}"
             )
+        for alarm in self.alarms:
+            screen.line(f"RED       {alarm}")
+        for slug in emergency.paused(self.stands or {}):
+            screen.line(f"Paused    {slug}: an alert there waits to be acknowledged.")
         for fault in self.faults:
             screen.line(f"FAULT     {fault}")
         for warning in self.warnings:
             screen.line(f"Warning   {warning}")
-        if not self.faults and not self.warnings:
+        if not self.alarms and not self.faults and not self.warnings:
             screen.line("Nothing is misconfigured, as far as this token can see.")
         return REFUSED if self.faults else DONE
 
@@ -140,11 +149,21 @@ def _caller(report: Report, connection: Connection) -> None:
     except HitlError as error:
         report.faults.append(f"{error}. {hint_of(error) or ''}".strip())
         return
+    _standing(report, connection)
     if not machine and not me.get("roles"):
         report.warnings.append("You have no role: nothing will ever wait for your vote.")
     by_priority = Counter(text(ticket.get("priority")) for ticket in waiting)
     report.pending = {"count": len(waiting), "more": more, "by_priority": dict(by_priority)}
     report.warnings += [_off(kind) for kind in kinds if kind.get("asks") is False]
+
+
+def _standing(report: Report, connection: Connection) -> None:
+    try:
+        report.stands = connection.send(person_calls.standing())
+    except HitlError as error:
+        report.warnings.append(f"Whether something passes without people is not known: {error}.")
+        return
+    report.alarms += emergency.alarms(report.stands)
 
 
 def _off(kind: Mapping[str, Any]) -> str:

@@ -23,6 +23,9 @@ DONE, REFUSED, USAGE, PENDING = 0, 1, 2, 3
 
 HINTS = {
     "already-consumed": "Every approval works once.",
+    "bypass-unreviewed": "Ask another manager to look at the review of your last one.",
+    "confirm-identity": "It is asked for on the terminal; try again.",
+    "machine-cannot-bypass": "HITL_TOKEN is a service key; use your personal token.",
     "machine-cannot-vote": "HITL_TOKEN is a service key; people vote with their personal token.",
     "not-found": "Check the name, and whose token HITL_TOKEN is.",
     "own-work": "Somebody else has to decide on it.",
