@@ -14,7 +14,8 @@ from approvals.api.schema import PAGE, describe, page_of
 from approvals.api.views import READ, ApiView
 from approvals.errors import NotVisible
 from approvals.models import ApprovalPolicy
-from approvals.services.policies import rendered
+from approvals.safeguards import ASKED, DOORS, render_safeguards
+from approvals.services.policies import findings_of, rendered, safeguards_of
 
 _RIGHT = "approvals.view_approvalpolicy"
 
@@ -22,6 +23,14 @@ _RIGHT = "approvals.view_approvalpolicy"
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class Question(serializers.JSONField):
     """Options, stages, timing and repetition."""
+
+
+class SafeguardsAnswer(serializers.Serializer[Any]):
+    """How votes are taken. `channels` null: through every door."""
+
+    confirm_identity = serializers.ChoiceField(list(ASKED))
+    channels = serializers.ListField(child=serializers.ChoiceField(list(DOORS)), allow_null=True)
+    silence_may_allow = serializers.BooleanField()
 
 
 class PolicyAnswer(serializers.Serializer[Any]):
@@ -36,6 +45,25 @@ class PolicyAnswer(serializers.Serializer[Any]):
     published_by = serializers.CharField(allow_null=True)
     latest = serializers.BooleanField()
     question = Question()
+    safeguards = SafeguardsAnswer()
+    weakens = serializers.BooleanField(
+        help_text="It asks fewer people or less of them than the version before."
+    )
+
+
+class FindingAnswer(serializers.Serializer[Any]):
+    """One thing that is wrong with a question although it can be read."""
+
+    severity = serializers.ChoiceField(["error", "warning"])
+    code = serializers.CharField()
+    pointer = serializers.CharField()
+    message = serializers.CharField()
+
+
+class PolicyWithFindingsAnswer(PolicyAnswer):
+    """One published version, and what is wrong with it now."""
+
+    findings = FindingAnswer(many=True)
 
 
 def policy_members(policy: Any) -> dict[str, Any]:
@@ -51,6 +79,8 @@ def policy_members(policy: Any) -> dict[str, Any]:
         "published_by": by.get_username() if by else None,
         "latest": not policy.newer,
         "question": rendered(policy),
+        "safeguards": render_safeguards(safeguards_of(policy)),
+        "weakens": policy.weakens,
     }
 
 
@@ -94,7 +124,8 @@ class PolicyPage(ApiView):
         "policies_read",
         "Read one version of a policy",
         tag="policies",
-        answers={200: PolicyAnswer},
+        answers={200: PolicyWithFindingsAnswer},
+        description="With `findings`: what keeps it from being answered now, or might.",
     )
     def get(self, request: Request, policy_id: str) -> Response:  # noqa: ARG002
         """Answer one version."""
@@ -102,4 +133,5 @@ class PolicyPage(ApiView):
         policy = _versions().filter(pk=policy_id).first()
         if policy is None:
             raise NotVisible
-        return Response(policy_members(policy))
+        found = [finding.as_json() for finding in findings_of(policy)]
+        return Response({**policy_members(policy), "findings": found})

@@ -77,6 +77,13 @@ def lint_question(
     return lint(question, safeguards, roles=people_of(names), authors=authors)
 
 
+def findings_of(
+    policy: ApprovalPolicy, *, authors: Mapping[str, Collection[int]] | None = None
+) -> list[Finding]:
+    """Return what is wrong with a published version, the roles' people being who they are now."""
+    return lint_question(question_of_policy(policy), safeguards_of(policy), authors=authors)
+
+
 def publish_policy(
     *,
     slug: str,

@@ -75,7 +75,7 @@ def judge(
     check_proposal(checkpoint, request.proposal)
     rows = list(checkpoint.rules.all())
     verdict = rules.judge(
-        [_plain(row) for row in rows],
+        [plain_rule(row) for row in rows],
         otherwise=checkpoint.otherwise,
         proposal=request.proposal,
         schema=checkpoint.proposal_schema,
@@ -260,7 +260,8 @@ def _with_offers(question: Question, offers: list[dict[str, Any]]) -> Question:
     return parse_question(rendered)
 
 
-def _plain(row: Rule) -> rules.Rule:
+def plain_rule(row: Rule) -> rules.Rule:
+    """Return a stored rule as the pure ones read it."""
     return rules.Rule(
         position=row.position,
         name=row.name,
