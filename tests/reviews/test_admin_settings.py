@@ -452,7 +452,7 @@ def test_a_weaker_version_needs_the_password_is_marked_and_told(root, cast):
         "It takes 2 rejections instead of 1 to stop it in “Review”."
     ]
     assert look.context["others"] == ["Max"]
-    assert "and Max will be told" in look.content.decode()
+    assert "and <bdi>Max</bdi> will be told" in look.content.decode()
     assert "Give your password." in root.post(ADD, edit_of(weaker())).content.decode()
     wrong = root.post(ADD, edit_of(weaker(), password="guess"))
     assert "This is not your password." in wrong.content.decode()
