@@ -47,7 +47,7 @@
     return true;
   }
 
-  let went = 0; // when g was pressed: q right after it leads to the queue
+  let went = -Infinity; // when g was pressed: q right after it leads to the queue
   function onKey(event) {
     const typing = event.target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("main textarea, main input, main select")) {
@@ -57,7 +57,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
     if (typing || one("dialog[open]") || document.body.dataset.keys === "off") return;
     const afterG = performance.now() - went < 1500;
-    went = 0;
+    went = -Infinity;
     const known = {
       j: () => move(1), k: () => move(-1),
       g: () => { went = performance.now(); },
