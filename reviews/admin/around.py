@@ -60,7 +60,7 @@ def acts_around(
             ticket_id=ticket.pk,
             by=user,
             sample=_number(sample),
-            only_me=sent.get("to") != "approvers",
+            only_me=sent.get("to") != "asked",
         ),
     }
 

@@ -57,7 +57,7 @@ class TestMailRequest(StrictSerializer):
     __test__ = False  # no test, whatever its name begins with
 
     sample = Whole(min_value=1, max_value=20, required=False, help_text="Its place, from 1.")
-    to = serializers.ChoiceField(["approvers", "me"], required=False)
+    to = serializers.ChoiceField(["asked", "me"], required=False)
 
 
 class BulkVoteResultAnswer(serializers.Serializer[Any]):
