@@ -292,7 +292,7 @@ AFTER_BYPASS: Json = {
     "slug": BYPASS_REVIEW,
     "title": "Bypass review",
     "reference": "",
-    "effect_sentence": "Closes the bypass of {by}, under which {passed} tickets passed.",
+    "effect_sentence": "Closes the bypass of {by}; tickets that passed under it: {passed}.",
     "proposal_schema": {},
     "view": _shown(
         by="Started by",
@@ -304,7 +304,6 @@ AFTER_BYPASS: Json = {
         passed="Tickets that passed",
         tickets={"label": "Tickets", "kind": "tickets"},
         not_listed="Not listed here",
-        bypass="Bypass",
     ),
     "rules": [],
     "otherwise": "ask",

@@ -1,7 +1,7 @@
 """What passed under a bypass, and the ticket in which somebody else looks at it afterwards."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from approvals.services.bypasses import mark_reviewed, renew_review
 from audit.ids import least_id_at
 from reviews.flags import BYPASS_REVIEW
 from reviews.models import Checkpoint, Ticket
-from reviews.representation import iso
 from reviews.services.ready import load_bypass_review
 from reviews.services.requests import TicketRequest
 from reviews.services.tickets import open_ticket
@@ -49,10 +48,9 @@ def open_review(bypass: Bypass) -> UUID:
     proposal: dict[str, Any] = {
         "by": who,
         "reason": bypass.reason,
-        "incident": bypass.incident,
         "scope": bypass.scope or ["everything"],
-        "from": iso(bypass.starts_at),
-        "until": iso(bypass.ended_at),
+        "from": _written(bypass.starts_at),
+        "until": _written(bypass.ended_at or bypass.ends_at),
         "ended": f"by {bypass.ended_by.label}" if bypass.ended_by else "by itself",
         "passed": count,
         "tickets": [
@@ -64,9 +62,11 @@ def open_review(bypass: Bypass) -> UUID:
             }
             for ticket in listed[:MOST_LISTED]
         ],
-        "not_listed": max(count - MOST_LISTED, 0),
-        "bypass": str(bypass.pk),
     }
+    if count > MOST_LISTED:
+        proposal["not_listed"] = count - MOST_LISTED
+    if bypass.incident:
+        proposal["incident"] = bypass.incident
     tickets = "1 ticket" if count == 1 else f"{count} tickets"
     request = TicketRequest(
         checkpoint=BYPASS_REVIEW,
@@ -128,6 +128,10 @@ def review_of(bypass: Bypass) -> Ticket | None:
     if bypass.review is None:
         return None
     return Ticket.objects.select_related("decision").filter(pk=bypass.review).first()
+
+
+def _written(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _address(ticket: Ticket) -> str:
