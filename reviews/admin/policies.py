@@ -116,7 +116,8 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
         before = latest_version(slug) if slug else None
         edit = PolicyEdit.of(request, before)
         go = request.POST.get("go", "")
-        if request.method != "POST" or go == "rows":
+        rows = go == "rows" or "more" in request.POST or "less" in request.POST
+        if request.method != "POST" or rows:
             return self._form(request, edit)
         if not edit.is_whole():
             return self._form(request, edit)

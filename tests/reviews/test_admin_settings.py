@@ -532,11 +532,11 @@ def test_what_cannot_be_read_is_told_beside_its_input(root, cast, typed, name, s
 def test_rows_come_and_go_without_script_and_nothing_typed_is_lost(root, cast):
     sent = fields_sent(root.get(ADD)) | {"note": "kept", "name": "Half done"}
     sent.pop("go", None)
-    more = root.post(ADD, sent | {"more": "s", "go": "rows"})
+    more = root.post(ADD, sent | {"more": "s"})
     sent = fields_sent(more)
     assert sent["name"] == "Half done"
     assert "s1-n0-role" in sent
-    fewer = fields_sent(root.post(ADD, sent | {"less": "s0", "go": "rows"}))
+    fewer = fields_sent(root.post(ADD, sent | {"less": "s0"}))
     assert "s1-name" not in fewer
 
 
