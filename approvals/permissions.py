@@ -18,7 +18,6 @@ from approvals.models import (
     ApprovalPolicy,
     Delegation,
     PolicyStage,
-    RoleProfile,
     StageGrant,
 )
 from approvals.rosters import Roster, read_shifts
@@ -132,16 +131,17 @@ LEFT JOIN approvals_appointment o ON o.user_id = u.id AND o.decision_id = %(deci
 LEFT JOIN ({_GRANTS}) x ON (x.group_id = m.group_id AND NOT x.appoints)
     OR (x.group_id = o.role_id AND x.appoints)
 """  # noqa: S608
+# A role that appoints and has nobody yet is a row without a person, which names the role.
 _EVERYBODY = f"""
-SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, x.hours, x.time_zone,
-    NULL, NULL
+SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, x.hours,
+    x.time_zone, CASE WHEN u.id IS NULL THEN x.group_id END, NULL
 FROM ({_GRANTS}) x
 LEFT JOIN approvals_user_groups m ON m.group_id = x.group_id AND NOT x.appoints
 LEFT JOIN approvals_appointment o ON o.role_id = x.group_id AND x.appoints
     AND o.decision_id = %(decision)s
-JOIN approvals_user u ON u.id = COALESCE(m.user_id, o.user_id)
+LEFT JOIN approvals_user u ON u.id = COALESCE(m.user_id, o.user_id)
 LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
-WHERE u.kind = 'human' AND u.is_active
+WHERE (u.kind = 'human' AND u.is_active) OR (x.appoints AND u.id IS NULL)
 """  # noqa: S608
 _ROLES = f"""
 SELECT m.user_id, m.group_id FROM approvals_user_groups m WHERE m.user_id = %(user)s
@@ -163,14 +163,29 @@ def holders(
         return {}
     people = {f"person{place}": user_id for place, user_id in enumerate(ids)}
     query = _HOLDERS.replace("(people)", f"({', '.join(f'%({name})s' for name in people)})")
-    return _read(query, {**_asked(policy_id, decision_id, now), **people})
+    return _read(_rows(query, {**_asked(policy_id, decision_id, now), **people}))
 
 
 def everybody_seated(
     *, policy_id: UUID, now: datetime, decision_id: UUID | None = None
 ) -> dict[int, Holder]:
     """Return every active person who holds a seat on a policy's stages, in one query."""
-    return _read(_EVERYBODY, _asked(policy_id, decision_id, now))
+    return _read(_rows(_EVERYBODY, _asked(policy_id, decision_id, now)))
+
+
+def seats_at_opening(*, policy_id: UUID, now: datetime) -> tuple[dict[int, Holder], dict[str, int]]:
+    """Return everybody who holds a seat on a policy's stages, and the roles that have nobody yet.
+
+    These are the roles whose person the decision about to be opened appoints, name to id.
+    """
+    rows = _rows(_EVERYBODY, _asked(policy_id, None, now))
+    return _read(rows), {row[6]: row[9] for row in rows if row[0] is None}
+
+
+def _rows(query: str, parameters: Mapping[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return list(cursor.fetchall())
 
 
 def _asked(policy_id: UUID, decision_id: UUID | None, now: datetime) -> dict[str, Any]:
@@ -186,22 +201,22 @@ def _instant(now: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(now)
 
 
-def _read(query: str, parameters: Mapping[str, Any]) -> dict[int, Holder]:
+def _read(rows: Iterable[Any]) -> dict[int, Holder]:
     people: dict[tuple[int, int | None], tuple[str, bool, bool, str | None, set[Seat]]] = {}
     on_call: dict[tuple[int, int | None], dict[Seat, Roster]] = {}
     ends: dict[tuple[int, int | None], Any] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        for row in cursor.fetchall():
-            user_id, username, active, kind, why, position, role, hours, zone, to, until = row
-            new = (username, bool(active), kind == "human", why, set[Seat]())
-            known = people.setdefault((user_id, to), new)
-            if position is not None:
-                known[4].add((position, role))
-                if hours not in _AT_ALL_HOURS:
-                    roster = _roster(hours if isinstance(hours, str) else json.dumps(hours), zone)
-                    on_call.setdefault((user_id, to), {})[position, role] = roster
-            ends[user_id, to] = until
+    for row in rows:
+        user_id, username, active, kind, why, position, role, hours, zone, to, until = row
+        if user_id is None:
+            continue
+        new = (username, bool(active), kind == "human", why, set[Seat]())
+        known = people.setdefault((user_id, to), new)
+        if position is not None:
+            known[4].add((position, role))
+            if hours not in _AT_ALL_HOURS:
+                roster = _roster(hours if isinstance(hours, str) else json.dumps(hours), zone)
+                on_call.setdefault((user_id, to), {})[position, role] = roster
+        ends[user_id, to] = until
     loans: dict[int, dict[int, Loan]] = {}
     for (lender, to), (username, active, human, why, seats) in people.items():
         if to is not None:
@@ -262,16 +277,6 @@ def decisions_appointing(user: "User", *, now: datetime) -> QuerySet[Appointment
     )
     mine = Appointment.objects.filter(Q(user=user) | Exists(lent))
     return mine.values_list("decision_id", flat=True)
-
-
-def roles_appointing(*, policy_id: UUID) -> dict[str, int]:
-    """Return the roles on a policy's stages whose person each decision appoints, name to id."""
-    asked = StageGrant.objects.filter(
-        content_object__policy=policy_id,
-        permission__codename=VOTE,
-        group__profile__kind=RoleProfile.Kind.REQUESTERS_MANAGER,
-    )
-    return dict(asked.values_list("group__name", "group_id").distinct())
 
 
 def grant_votes(*, stage: PolicyStage, roles: Iterable[Group]) -> None:

@@ -27,7 +27,6 @@ from approvals.models import (
     Vote,
 )
 from approvals.options import ALLOWING
-from approvals.permissions import Holder
 from approvals.question import Question, render_question, resolve
 from approvals.services.polls import question_of
 from approvals.stages import Need
@@ -71,13 +70,10 @@ def open_decision(
     :param asking: for whom it is asked, the closest first; where a role is filled by their
         manager, that person is appointed now.
     """
-    everybody: dict[int, Holder] = {}
-    roles = permissions.roles_appointing(policy_id=policy.pk)
+    everybody, roles = permissions.seats_at_opening(policy_id=policy.pk, now=now)
     manager = _manager_of(asking, excluded=excluded, within=within) if roles else None
 
     def eligible(stage: int, need: int) -> int:
-        if not everybody:
-            everybody.update(permissions.everybody_seated(policy_id=policy.pk, now=now))
         return people_for(stage, question.stages[stage].needs[need])
 
     def people_for(stage: int, asked: Need) -> int:
