@@ -1,14 +1,17 @@
 """Queues, how one is chosen, and regions."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from approvals.models import User
 from reviews.models import Queue, QueueChoice, Region
+from reviews.services.queues import reorder_queue
 
 
 class WeightsField(forms.JSONField):
@@ -56,6 +59,12 @@ class QueueAdmin(ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Queue | None = None) -> Any:
         return ("slug",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Queue, form: Any, change: bool) -> None:
+        """Save; what waits is put in its new order as soon as the settings stand."""
+        super().save_model(request, obj, form, change)
+        if change and {"weights", "impact_scale"} & set(form.changed_data):
+            transaction.on_commit(partial(reorder_queue, queue_id=obj.pk))
 
     def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
         """Keep `general`, which catches what no line of the table does."""

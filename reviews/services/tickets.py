@@ -25,14 +25,15 @@ from approvals.services import decisions
 from audit.clock import db_now
 from audit.context import acting
 from audit.ids import new_id
-from reviews import lifecycle, ranking, sla
+from reviews import lifecycle, sla
 from reviews.events import Story
 from reviews.flags import ALWAYS_ASKING
 from reviews.interactions import NAMING
-from reviews.models import Checkpoint, Queue, Region, Ticket
+from reviews.models import Checkpoint, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
 from reviews.services.lanes import put_in_lane
+from reviews.services.queues import write_rank
 from reviews.services.requests import TicketRequest, request_of
 from reviews.services.turns import Turn, turn_at, writing
 
@@ -89,7 +90,7 @@ def open_ticket(
         )
         _write_content(ticket, request, asking)
         _write_clock(ticket, request, asking, now)
-        _write_rank(ticket, queue)
+        write_rank(ticket, queue)
         put = _put(ticket, request, asking, excluded, now=now, event=opened.id)
         ticket.decision = put.decision
         ticket.lane_id = _lane(ticket, asking)
@@ -146,7 +147,7 @@ def resubmit_ticket(
         ticket.version += 1
         _write_content(ticket, request, asking)
         _write_clock(ticket, request, asking, now)
-        _write_rank(ticket, ticket.queue)
+        write_rank(ticket, ticket.queue)
         put = _put(ticket, request, asking, excluded, now=now, event=told.id)
         turn.decision = put.decision
         turn.decision_touched = False
@@ -348,18 +349,6 @@ def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: da
     ticket.expires_at = clock.expires_at
     ticket.breached_at = None
     ticket.escalation_steps = [[at.isoformat(), role] for at, role in clock.escalations]
-
-
-def _write_rank(ticket: Ticket, queue: Queue) -> None:
-    ticket.rank_base, ticket.rank_young = ranking.constants(
-        impact=ticket.financial_impact,
-        amount=ticket.amount,
-        impact_scale=queue.impact_scale,
-        confidence=ticket.ai.get("confidence"),
-        compliance=ticket.compliance,
-        created_at=ticket.created_at,
-        weights=ranking.Weights(**queue.weights),
-    )
 
 
 def _put(
