@@ -194,3 +194,18 @@ def test_keys_that_are_switched_off_stay_silent(page, demo):
     page.goto(f"{demo.url}{QUEUE}preferences/")
     page.get_by_label("Single keys work").check()
     page.get_by_role("button", name="Keep").click()
+
+
+def test_what_was_begun_to_write_is_there_after_a_look_elsewhere(chloe, demo):
+    ticket = demo.api.open("Half a thought")
+    page = f"{demo.url}{QUEUE}{ticket['id']}/change/"
+    chloe.goto(page)
+    chloe.keyboard.press("r")
+    chloe.keyboard.type("The supplier is")
+    chloe.goto(f"{demo.url}{QUEUE}")
+    chloe.goto(page)
+    reason = chloe.get_by_label("Reason", exact=True).first
+    expect(reason).to_have_value("The supplier is")
+    chloe.get_by_role("button", name="Reject").click()
+    expect(chloe.get_by_role("heading", name="Rejected")).to_be_visible()
+    assert chloe.evaluate("Object.keys(sessionStorage).length") == 0
