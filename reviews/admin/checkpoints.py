@@ -324,10 +324,28 @@ def _decimal(text: str, name: str, errors: dict[str, str]) -> Decimal | None:
 
 def _sample(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return a proposal made up from the schema: a real one may not be this reader's to see."""
-    made_up = {"string": "text", "number": 900, "integer": 9, "boolean": True, "array": []}
-    properties = checkpoint.proposal_schema.get("properties", {})
-    return {
-        name: shape["enum"][0] if shape.get("enum") else made_up.get(str(shape.get("type")), {})
-        for name, shape in properties.items()
-        if isinstance(shape, dict)
-    }
+    try:
+        made_up = _made_up(checkpoint.proposal_schema, 0) if checkpoint.proposal_schema else {}
+    except (TypeError, ValueError, AttributeError, KeyError):
+        return {}  # a schema may say things nobody foresaw; an empty sample is a beginning too
+    return made_up if isinstance(made_up, dict) else {}
+
+
+def _made_up(shape: Any, depth: int) -> Any:
+    """Return a value of this schema where that is easy; the person who tries it mends the rest."""
+    if not isinstance(shape, dict) or depth > 6:
+        return {}
+    if shape.get("enum"):
+        return shape["enum"][0]
+    kind = shape.get("type", "object")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if kind in ("number", "integer"):
+        least, most = shape.get("minimum", 0), shape.get("maximum", 900)
+        return max(least, min(most, 900))
+    if kind == "array":
+        count = min(int(shape.get("minItems", 0)), 3)
+        return [_made_up(shape.get("items", {"type": "string"}), depth + 1)] * count
+    if kind == "object":
+        properties = shape.get("properties", {})
+        return {name: _made_up(inner, depth + 1) for name, inner in properties.items()}
+    return {"boolean": True, "null": None}.get(str(kind), "text")
