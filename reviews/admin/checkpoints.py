@@ -343,7 +343,7 @@ def _made_up(shape: Any, depth: int) -> Any:
         least, most = shape.get("minimum", 0), shape.get("maximum", 900)
         return max(least, min(most, 900))
     if kind == "array":
-        count = min(int(shape.get("minItems", 0)), 3)
+        count = min(int(shape.get("minItems", 0)), 10)
         return [_made_up(shape.get("items", {"type": "string"}), depth + 1)] * count
     if kind == "object":
         properties = shape.get("properties", {})
