@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset test test-pure test-sqlite test-postgresql test-browser check bench \
-        prove fmt lock docs
+        prove mutate fmt lock docs
 
 # Two environments, so that a first `make demo` does not wait for the tools of the developers.
 RUN := .venv-run
@@ -56,6 +56,9 @@ bench: dev-env ## Measure and print the figures; JSON under var/
 
 prove: dev-env ## Prove what is promised under faults and races (GROUP=D, ROW=D1)
 	@$(DEV)/bin/python -m tests.prove $(if $(GROUP),--group $(GROUP)) $(if $(ROW),--row $(ROW))
+
+mutate: dev-env ## Break the rules one place at a time and count which changes a test notices
+	@$(DEV)/bin/python -m tests.mutation
 
 fmt: dev-env ## Format the code and fix what can be fixed by itself
 	@$(DEV)/bin/ruff check --fix-only -q . ; $(DEV)/bin/ruff format .

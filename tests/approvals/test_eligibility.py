@@ -127,3 +127,31 @@ def test_a_normal_spelling_is_its_own(text: str) -> None:
     normal = normalise_identity(text)
     assert normalise_identity(normal) == normal
     assert normalise_identity(text.upper().lower()) == normalise_identity(text.lower())
+
+
+@pytest.mark.parametrize(
+    "spelt, compared",
+    [
+        ("Ana <ana@example.org>", "ana@example.org"),
+        ("Ana <a<ana@example.org>", "ana@example.org"),
+        ("ana+one+two@example.org", "ana@example.org"),
+        ('"ana@home"@example.org', '"ana@home"@example.org'),
+        ("ana+x@home@example.org", "ana@example.org"),
+        ("XXXX", "xxxx"),
+        ("+x@example.org", "+x@example.org"),
+    ],
+)
+def test_an_address_is_compared_by_what_reaches_the_mailbox(spelt: str, compared: str) -> None:
+    assert normalise_identity(spelt) == compared
+
+
+def test_for_a_choice_listed_people_and_escalated_roles_count_as_for_any() -> None:
+    stage = Stage("Only", (Need("Legal", 1, ("bo",)),))
+    question = replace(QUESTION, stages=(stage,))
+    bo = replace(ANA, user_id=2, names=frozenset({"bo"}))
+    lead = replace(ANA, seats=frozenset({(0, "lead")}))
+    for choice in ("approve", "reject", None):
+        assert refusal(bo, question, [], choice=choice) is None
+        assert refusal(lead, question, [], choice=choice) == "not-eligible"
+        roles = frozenset({"lead"})
+        assert refusal(lead, question, [], choice=choice, escalated=roles) is None

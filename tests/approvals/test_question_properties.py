@@ -34,7 +34,8 @@ instants = st.integers(0, 9).map(lambda seconds: some.MORNING + timedelta(second
 escalations = st.frozensets(st.sampled_from(some.ROLES), max_size=1)
 
 
-unhurried = settings(max_examples=60, deadline=None)
+MANY = settings.default.max_examples  # 100, unless a profile says otherwise
+unhurried = settings(max_examples=MANY * 6 // 10, deadline=None)
 
 
 def errors_of(call: Callable[[], object]) -> list[dict[str, str]]:
@@ -426,7 +427,7 @@ def tiny_polls(draw: st.DrawFn) -> tuple[Question, list[Cast], list[Seated], fro
     return question, casts, left, draw(escalations)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=MANY * 3, deadline=None)
 @given(tiny_polls())
 def test_can_settle_is_exactly_whether_some_votes_would_settle(poll: Any) -> None:
     question, casts, left, escalated = poll

@@ -170,3 +170,41 @@ def test_anything_is_either_written_or_refused(value):
         refused.pointer.encode()
     else:
         assert json.loads(written) == value
+
+
+@pytest.mark.parametrize("plain", [None, True, False])
+def test_what_is_always_plain_hides_nothing_beside_it(plain):
+    for bad in ("\x00", float("nan"), 2**53):
+        for value in ([bad, plain], [plain, bad], {"a": bad, "b": plain}, {"a": plain, "b": bad}):
+            with pytest.raises(Unrepresentable):
+                check_json(value)
+    check_json([plain, {"a": plain}])
+
+
+@pytest.mark.parametrize(
+    "value, sentence",
+    [
+        ({1: 2}, "An object's keys must be text."),
+        ({"\x00": 2}, "In a key: Text may not contain the NUL character."),
+        ({"\ud800": 2}, "In a key: Text may not contain half of a surrogate pair."),
+        ("\x00", "Text may not contain the NUL character."),
+        ("\udfff", "Text may not contain half of a surrogate pair."),
+        (float("inf"), "A number must be finite."),
+        (2**53, "Numbers beyond ±(2⁵³−1) are not exact everywhere; send it as text."),
+        ({1, 2}, "JSON has no set."),
+        (b"", "JSON has no bytes."),
+        ([[[]]], "Nested more than 2 levels deep."),
+    ],
+)
+def test_a_refusal_is_a_sentence(value, sentence):
+    with pytest.raises(Unrepresentable) as refused:
+        check_json(value, max_depth=2)
+    assert str(refused.value) == sentence
+
+
+def test_a_pointer_shows_a_key_of_64_characters_whole_and_a_longer_one_cut():
+    for key, shown in (("k" * 64, "k" * 64), ("k" * 65, "k" * 64 + "…"), ("a\x00", "a\ufffd")):
+        with pytest.raises(Unrepresentable) as refused:
+            check_json({key: {1: 2}} if "\x00" not in key else {key: 1})
+        assert refused.value.pointer == f"/{shown}"
+    assert Unrepresentable("No.").pointer == ""

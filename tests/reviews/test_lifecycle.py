@@ -220,5 +220,10 @@ def test_of_two_deadlines_at_one_instant_the_graver_wins():
 def test_the_table_prints_itself():
     lines = markdown_table().splitlines()
     assert len(lines) == len(STATUSES) + 2
+    assert lines[0] == (
+        "| from \\ to | pending | needs_changes | approved | rejected | answered | expired "
+        "| cancelled | revoked |"
+    )
+    assert lines[1] == "|---|---|---|---|---|---|---|---|---|"
     assert lines[2] == "| **pending** | · | ✓ | ✓ | ✓ | ✓ | ✓ | ✓ | · |"
     assert sum(line.count("✓") for line in lines) == sum(map(len, TRANSITIONS.values()))
