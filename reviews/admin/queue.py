@@ -1,6 +1,5 @@
 """The queue: what waits, ranked; one query per page whatever its length."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,8 +22,8 @@ from reviews.models.checkpoint import Risk
 from reviews.querysets import TicketQuerySet
 
 PAGE = 50
-# So many tickets of a lane are counted and no more.
-MANY = 50
+# So many tickets of a lane are counted and no more; the page says 99+ from here on.
+MANY = 100
 MOST_QUEUES = 12
 _SOON = 0.25
 SHOWN = {"mine": "Mine", "waiting": "Waiting", "decided": "Decided", "all": "All"}
@@ -182,12 +181,6 @@ class CountUpTo(Subquery):
     output_field = IntegerField()
 
 
-def counted(lanes: Iterable[int]) -> int | str:
-    """Return a sum over lanes, with a plus where one of them was not counted to its end."""
-    counts = list(lanes)
-    return f"{sum(counts)}+" if MANY in counts else sum(counts)
-
-
 class QueuePage:
     """The list as one person asked for it."""
 
@@ -224,9 +217,9 @@ class QueuePage:
             .order_by("pk")
         )
 
-    def waiting_in(self, queue: Queue) -> int | str:
-        """Return how many wait in a queue; "50+" where not all were counted."""
-        return counted(lane.waiting for lane in self.lanes if lane.queue_id == queue.pk)
+    def waiting_in(self, queue: Queue) -> int:
+        """Return how many wait in a queue, up to a point."""
+        return sum(lane.waiting for lane in self.lanes if lane.queue_id == queue.pk)
 
     def held(self) -> TicketQuerySet:
         """Return the waiting tickets this person holds."""
@@ -303,10 +296,10 @@ class QueuePage:
         """Return the line above the list: yours, next due, overdue and waiting."""
         dues = [lane.next_due for lane in self.lanes if lane.next_due]
         return {
-            "waiting": counted(lane.waiting for lane in self.lanes),
+            "waiting": sum(lane.waiting for lane in self.lanes),
             "yours": self.held().count(),
             "next_due": min(dues, default=None),
-            "overdue": counted(lane.late for lane in self.lanes),
+            "overdue": sum(lane.late for lane in self.lanes),
         }
 
     def context(self) -> dict[str, Any]:

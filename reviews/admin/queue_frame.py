@@ -45,7 +45,7 @@ def frame(page: QueuePage, rows: list[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _queues(page: QueuePage) -> list[tuple[str, int | str, str, bool]]:
+def _queues(page: QueuePage) -> list[tuple[str, int, str, bool]]:
     return [
         (queue.name, page.waiting_in(queue), page.link(queue="" if here else queue.slug), here)
         for queue in page.queues

@@ -1,9 +1,5 @@
 """The caller: who they are, what waits for them, and what they asked for."""
 
-from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID
-
 from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,11 +15,12 @@ from approvals.api.paging import (
 from approvals.api.schema import PAGE, describe, page_of
 from approvals.api.views import READ, ApiView
 from approvals.models import Exclusion, User, Vote
-from audit.clock import db_now, shown_now
+from audit.clock import shown_now
 from reviews.api import shapes
 from reviews.api.answers import ticket_row
 from reviews.api.requests import PageQuery
 from reviews.models import Queue, Region, Ticket
+from reviews.ordering import Cursor, waiting_page
 from reviews.querysets import TicketQuerySet
 
 _SHOWN = ("checkpoint", "decision", "queue", "region")
@@ -76,17 +73,18 @@ class MyPendingPage(ApiView):
         self.asked(PageQuery)
         limit = page_limit(request)
         cursor = request.query_params.get("cursor")
-        now, after = _place(cursor) if cursor is not None else (db_now(), None)
-        waiting = pending_for(self.user).select_related(*_SHOWN).most_urgent_first(now)
-        if after is not None:
-            waiting = waiting.filter(after)
-        rows = list(waiting[: limit + 1])
-        more = len(rows) > limit
-        rows = rows[:limit]
+        page = waiting_page(
+            self.user,
+            now=shown_now(),
+            after=_place(cursor) if cursor is not None else None,
+            size=limit,
+            asked=True,
+            rows=pending_for(self.user).select_related(*_SHOWN),
+        )
         return Response(
             {
-                "data": [ticket_row(ticket) for ticket in rows],
-                "next_cursor": _cursor(now, rows[-1]) if more else None,
+                "data": [ticket_row(ticket) for ticket in page.tickets],
+                "next_cursor": None if page.after is None else write_cursor(str(page.after)),
             }
         )
 
@@ -115,27 +113,11 @@ def _unanswered_by(person: int) -> Q:
     return ~Q(decision__in=voted.values("decision")) & ~Q(decision__in=own_work.values("decision"))
 
 
-def _cursor(now: datetime, ticket: Any) -> str:
-    # The score holds at one instant; a later page is of the same order as the first.
-    score: float = ticket.score
-    parts = [now, ticket.created_at]
-    return write_cursor(
-        " ".join([*(at.astimezone(UTC).isoformat() for at in parts), score.hex(), str(ticket.pk)])
-    )
-
-
-def _place(cursor: str) -> tuple[datetime, Q]:
+def _place(cursor: str) -> Cursor:
     try:
-        at, created, number, name = read_cursor(cursor).split(" ")
-        now, created_at = datetime.fromisoformat(at), datetime.fromisoformat(created)
-        score, ticket_id = float.fromhex(number), UUID(name)
-        if now.tzinfo is None or created_at.tzinfo is None or score != score:
-            raise unknown_cursor()
-    except (ValueError, OverflowError):
+        return Cursor.read(read_cursor(cursor))
+    except ValueError:
         raise unknown_cursor() from None
-    later = Q(score=score, created_at__gt=created_at)
-    beside = Q(score=score, created_at=created_at, pk__gt=ticket_id)
-    return now, Q(score__lt=score) | later | beside
 
 
 class MyRequestsPage(ApiView):
