@@ -88,12 +88,12 @@ def test_eleven_rows_fit_and_compact_rows_are_lower(chloe, demo):
 def test_news_is_told_without_moving_a_row(chloe, demo):
     chloe.goto(f"{demo.url}{QUEUE}")
     first = chloe.locator(".row").first
-    before = first.inner_text()
+    before = first.inner_text(), first.bounding_box()
     demo.api.open("Came just now", financial_impact=1, compliance=True)
     chloe.evaluate("dispatchEvent(new Event('countersign:look'))")
     news = chloe.get_by_role("link", name=re.compile(r"\d+ new"))
     expect(news).to_be_visible()
-    assert first.inner_text() == before
+    assert (first.inner_text(), first.bounding_box()) == before
     assert chloe.title().startswith("(")
     news.click()
     expect(row(chloe, "Came just now")).to_be_visible()
