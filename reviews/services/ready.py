@@ -46,6 +46,7 @@ def load_bypass_review() -> None:
     if Checkpoint.objects.filter(slug=BYPASS_REVIEW).exists():
         return
     with transaction.atomic():
+        list(_load_roles(reset=False))
         _load_checkpoint(AFTER_BYPASS, reset=False, by=None, now=db_now())
         list(_load_oversight())
 
