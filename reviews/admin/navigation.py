@@ -93,7 +93,8 @@ def entries(request: HttpRequest) -> list[Entry]:
     if not request.user.is_staff:
         return [mine]
     bypass = _link("approvals.bypass")
-    elsewhere = (requests, bypass, reverse("admin:reviews_ticket_preferences"))
+    own = ("admin:reviews_ticket_preferences", "mfa_index")
+    elsewhere = (requests, bypass, *(reverse(name) for name in own))
     here = request.path not in elsewhere
     shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]
     for _title, items in _GROUPS[1:]:
