@@ -53,6 +53,7 @@ def cast(
     rejections: int | None = None,
     preset: str = "review",
     hold: str = "PT0S",
+    expires: str | None = None,
     listening: bool = True,
 ) -> Cast:
     """Return a cast whose checkpoint asks `needed` reviewers; with an endpoint that listens."""
@@ -65,6 +66,8 @@ def cast(
         {**PRESETS[preset]["stages"][0], "needs": [need], "rejections": rejections or needed}
     ]
     question["timing"] = {**question["timing"], "hold": hold}
+    if expires:
+        question["timing"]["expires"] = expires
     policy = publish_policy(
         slug=f"proof-{tag}",
         name="Proof",
