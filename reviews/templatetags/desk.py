@@ -87,7 +87,7 @@ def fold(text: object, length: int = 600) -> tuple[str, str]:
 
 @register.filter
 def counted(number: int) -> str:
-    """Write a number that was counted up to a hundred; from there on it is only known to be more."""
+    """Write a number that was counted up to a hundred; from there on it is known to be more."""
     return str(number) if number < 100 else "99+"
 
 
