@@ -51,6 +51,8 @@ ACTIONS = {
     "policy": "Who decides",
     "checkpoint": "Checkpoints",
     "role": "Roles",
+    "queue": "Queues",
+    "region": "Regions",
     "key": "Keys",
     "webhook": "Webhooks",
     "bypass": "Bypasses",
@@ -337,6 +339,9 @@ def _places(streams: set[str]) -> dict[str, tuple[str, str]]:
     for role in Group.objects.filter(pk__in=numbers):
         page = reverse("admin:auth_group_change", args=[role.pk])
         found[f"role:{role.pk}"] = (f"role {role.name}", page)
+    for stream in streams:
+        if stream.startswith(("queue:", "queuechoice:", "region:")):
+            found[stream] = ("", "")  # the sentence names it
     return found
 
 

@@ -1,5 +1,6 @@
 """Queues, how one is chosen, and regions."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -7,64 +8,87 @@ from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from approvals.models import User
+from reviews.admin.plain_settings import PlainSettings
 from reviews.models import Queue, QueueChoice, Region
 from reviews.services.queues import reorder_queue
 
-
-class WeightsField(forms.JSONField):
-    """Read the order weights of a queue, each a number from 0 to 1."""
-
-    def clean(self, value: Any) -> Any:
-        weights = super().clean(value)
-        known = {"impact", "age", "confidence", "compliance"}
-        right = isinstance(weights, dict) and set(weights) == known
-        if not right or not all(
-            isinstance(w, int | float) and not isinstance(w, bool) and 0 <= w <= 1
-            for w in weights.values()
-        ):
-            raise forms.ValidationError(
-                "Give impact, age, confidence and compliance, each a number from 0 to 1."
-            )
-        return weights
+WEIGHTS = {
+    "impact": "How much hangs on it",
+    "age": "How long it has waited",
+    "confidence": "How unsure the AI is",
+    "compliance": "Whether a law is concerned",
+}
 
 
-class QueueForm(forms.ModelForm):
-    """A queue with its weights checked."""
+class _Named(forms.ModelForm):
+    """A thing whose short name never changes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        slug = self.fields["slug"]
+        slug.label, slug.help_text = "Name for programs", "It never changes."
+        slug.disabled = bool(self.instance.slug)
+
+
+class QueueForm(_Named):
+    """A queue; what comes first in it is four numbers from 0 to 1."""
 
     class Meta:
         model = Queue
-        fields = ("slug", "name", "roles", "region", "weights", "impact_scale")
-        field_classes = {"weights": WeightsField}
+        fields = ("name", "slug", "roles", "region", "impact_scale")
+        labels = {"roles": "Seen by", "region": "Only this region"}
+        help_texts = {"roles": "People of these roles see and answer its tickets."}
+        widgets = {"roles": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["region"].empty_label = "All regions"  # type: ignore[attr-defined]
+        for name, label in WEIGHTS.items():
+            self.fields[f"weight_{name}"] = forms.FloatField(
+                label=label,
+                min_value=0,
+                max_value=1,
+                initial=self.instance.weights.get(name, 0),
+                help_text="From 0 to 1: how much it counts for the order.",
+            )
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.weights = {name: self.cleaned_data[f"weight_{name}"] for name in WEIGHTS}
+        return super().save(commit)
 
 
 @admin.register(Queue)
-class QueueAdmin(ModelAdmin):
+class QueueAdmin(PlainSettings):
     """Where tickets wait, and which roles see them."""
 
     form = QueueForm
-    list_display = ("name", "slug", "region", "seen_by")
-    search_fields = ("name", "slug")
-    filter_horizontal = ("roles",)
-    list_select_related = ("region",)
+    plural, singular = "Queues", "queue"
+    lead = "Where tickets wait, and which roles see them."
+    searched = ("name", "slug")
 
-    @admin.display(description="seen by")
-    def seen_by(self, queue: Queue) -> str:
-        return ", ".join(role.name for role in queue.roles.all()) or "nobody"
+    def row(self, queue: Queue) -> dict[str, str]:
+        region = f" in {queue.region}" if queue.region else ""
+        seen = ", ".join(role.name for role in queue.roles.all()) or "nobody"
+        return {"title": queue.name, "text": f"Seen by {seen}{region}", "quiet": queue.slug}
+
+    def words(self, queue: Queue) -> Mapping[str, str]:
+        return {
+            "Name": queue.name,
+            "Seen by": ", ".join(queue.roles.order_by("name").values_list("name", flat=True)),
+            "Region": str(queue.region or "all"),
+            "Full impact": str(queue.impact_scale),
+            **{label: str(queue.weights.get(name)) for name, label in WEIGHTS.items()},
+        }
+
+    def after_saving(self, queue: Queue, changed: list[str]) -> None:
+        """Put what waits in its new order as soon as the settings stand."""
+        if any(name.startswith("weight_") or name == "impact_scale" for name in changed):
+            transaction.on_commit(partial(reorder_queue, queue_id=queue.pk))
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("roles")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Queue | None = None) -> Any:
-        return ("slug",) if obj else ()
-
-    def save_model(self, request: HttpRequest, obj: Queue, form: Any, change: bool) -> None:
-        """Save; what waits is put in its new order as soon as the settings stand."""
-        super().save_model(request, obj, form, change)
-        if change and {"weights", "impact_scale"} & set(form.changed_data):
-            transaction.on_commit(partial(reorder_queue, queue_id=obj.pk))
+        return super().get_queryset(request).select_related("region").prefetch_related("roles")
 
     def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
         """Keep `general`, which catches what no line of the table does."""
@@ -72,30 +96,82 @@ class QueueAdmin(ModelAdmin):
         return not kept and super().has_delete_permission(request, obj)
 
 
+class QueueChoiceForm(forms.ModelForm):
+    """One line of the table."""
+
+    class Meta:
+        model = QueueChoice
+        fields = ("position", "checkpoint", "region", "queue")
+        help_texts = {"position": "The lines are read from the lowest; the first that fits wins."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("checkpoint", "region"):
+            self.fields[name].empty_label = "Any"  # type: ignore[attr-defined]
+
+
 @admin.register(QueueChoice)
-class QueueChoiceAdmin(ModelAdmin):
+class QueueChoiceAdmin(PlainSettings):
     """The table that chooses a queue at opening; the first line that fits wins."""
 
-    list_display = ("position", "checkpoint", "region", "queue")
-    list_display_links = ("position",)
-    list_select_related = ("checkpoint", "region", "queue")
-    ordering = ("position",)
+    form = QueueChoiceForm
+    plural, singular = "Choice of queue", "line"
+    lead = "Which queue a new ticket waits in. The first line that fits wins; else it is General."
+
+    def row(self, line: QueueChoice) -> dict[str, str]:
+        where = f" in {line.region}" if line.region else ""
+        what = str(line.checkpoint) if line.checkpoint else "Anything"
+        return {"title": f"{what}{where}", "text": f"waits in {line.queue}",
+                "quiet": f"line {line.position}"}  # fmt: skip
+
+    def words(self, line: QueueChoice) -> Mapping[str, str]:
+        return {
+            "Position": str(line.position),
+            "Checkpoint": str(line.checkpoint or "any"),
+            "Region": str(line.region or "any"),
+            "Queue": str(line.queue),
+        }
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).select_related("checkpoint", "region", "queue")
+        return rows.order_by("position")
+
+
+class RegionForm(_Named):
+    """A region with its people; a machine lives nowhere."""
+
+    class Meta:
+        model = Region
+        fields = ("name", "slug", "people")
+        help_texts = {"people": "They see this region's tickets, if a role lets them."}
+        widgets = {"people": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = User.objects.filter(kind=User.Kind.HUMAN).order_by("first_name", "username")
+        field: Any = self.fields["people"]
+        field.queryset = people
+        field.label_from_instance = lambda user: user.label
 
 
 @admin.register(Region)
-class RegionAdmin(ModelAdmin):
+class RegionAdmin(PlainSettings):
     """A part of the world or the organisation, with its people."""
 
-    list_display = ("name", "slug", "people_count")
-    search_fields = ("name", "slug")
-    filter_horizontal = ("people",)
+    form = RegionForm
+    plural, singular = "Regions", "region"
+    lead = "Parts of the world or of the organisation. People see the tickets of theirs alone."
+    searched = ("name", "slug")
 
-    @admin.display(description="people")
-    def people_count(self, region: Region) -> int:
-        return region.people.count()
+    def row(self, region: Region) -> dict[str, str]:
+        names = [user.label for user in region.people.all()]
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        return {"title": region.name, "text": (", ".join(names[:8]) or "nobody") + more,
+                "quiet": region.slug}  # fmt: skip
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer people only; a machine lives nowhere."""
-        if db_field.name == "people":
-            kwargs["queryset"] = User.objects.filter(kind=User.Kind.HUMAN).order_by("username")
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
+    def words(self, region: Region) -> Mapping[str, str]:
+        people = region.people.order_by("username").values_list("username", flat=True)
+        return {"Name": region.name, "People": ", ".join(people)}
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("people")

@@ -24,7 +24,7 @@ from approvals.services.policies import rendered
 from audit.clock import db_now
 from audit.models import AuditEvent
 from reviews.channels import prepare
-from reviews.models import Delivery, Rule, WebhookEndpoint
+from reviews.models import Delivery, Region, Rule, WebhookEndpoint
 from tests.builders import PASSWORD, bearer, make_checkpoint, make_policy
 
 pytestmark = pytest.mark.db
@@ -805,3 +805,26 @@ def test_a_superusers_password_stays_theirs(root, cast):
     boss = User.objects.get(username="root")
     address = reverse("admin:auth_user_password_change", args=[boss.pk])
     assert signed_in(cast.max).get(address).status_code == 403
+
+
+def test_a_region_a_queue_and_a_line_are_made_changed_and_told(root, cast):
+    answer = root.post(page("reviews_region", "add"), {"name": "North", "slug": "north"})
+    assert answer.status_code == 303
+    region = Region.objects.get()
+    sent = {"name": "North", "people": [cast.ann.pk]}
+    assert root.post(page("reviews_region", "change", region.pk), sent).status_code == 303
+    assert list(region.people.all()) == [cast.ann]
+    event = AuditEvent.objects.get(type="region.changed")
+    assert event.data["changes"] == [{"field": "People", "before": "", "after": "ann"}]
+    line = {"position": "1", "checkpoint": "", "region": region.pk, "queue": cast.queue.pk}
+    assert root.post(page("reviews_queuechoice", "add"), line).status_code == 303
+    assert "waits in" in root.get(page("reviews_queuechoice")).content.decode()
+    pk = cast.queue.choices.get().pk
+    assert root.post(page("reviews_queuechoice", "delete", pk), {"post": "yes"}).status_code == 302
+    assert AuditEvent.objects.filter(type="queuechoice.removed").count() == 1
+    heavy = {"name": "General", "roles": [], "region": "", "impact_scale": "100"}
+    wrong = root.post(page("reviews_queue", "change", cast.queue.pk), heavy | {"weight_age": "7"})
+    assert "less than or equal to 1" in wrong.content.decode()
+    said = root.get(page("audit_auditevent") + "?action=region").content.decode()
+    assert "made the region North" in said
+    assert signed_in(cast.ann).post(page("reviews_region", "add"), sent).status_code == 403

@@ -1,0 +1,139 @@
+"""Settings of a few fields: a list and a form, on our own frame, each change an audit event."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+
+from audit.clock import db_now
+from audit.differences import differences
+from audit.services import Draft, record
+from reviews.admin.pages import person_of
+from reviews.admin.settings_pages import see_other, settings_page
+from reviews.events import actor_for
+
+
+class PlainSettings(ModelAdmin):
+    """A list of rows and a form for each; whoever registers one says what they are called."""
+
+    plural = singular = lead = ""
+    searched: tuple[str, ...] = ()
+
+    def row(self, thing: Any) -> dict[str, str]:
+        """Return a row of the list: its title, a line of text, and a quieter one."""
+        raise NotImplementedError
+
+    def stream(self, thing: Any) -> str:
+        """Return the stream of the audit that tells of it."""
+        return f"{self.opts.model_name}:{thing.pk}"
+
+    def words(self, thing: Any) -> Mapping[str, str]:
+        """Return it as labelled texts, to tell what a change changed."""
+        raise NotImplementedError
+
+    def after_saving(self, thing: Any, changed: list[str]) -> None:
+        """Do what follows from a change, in its transaction."""
+
+    def _page(self, name: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show all of them."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = request.GET.get("q", "").replace("\x00", "").strip()[:80]
+        found = self.get_queryset(request)
+        if asked and self.searched:
+            fits = models.Q()
+            for name in self.searched:
+                fits |= models.Q(**{f"{name}__icontains": asked})
+            found = found.filter(fits)
+        rows = [
+            {**self.row(thing), "link": reverse(f"admin:{self._page('change')}", args=[thing.pk])}
+            for thing in found
+        ]
+        context = {
+            "rows": rows,
+            "searched": asked,
+            "searchable": bool(self.searched),
+            "lead": self.lead,
+            "plural": self.plural,
+            "singular": self.singular,
+            "add_link": reverse(f"admin:{self._page('add')}")
+            if self.has_add_permission(request)
+            else "",
+        }
+        return settings_page(request, "plain_list.html", context, title=self.plural)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Make one."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._edit(request, None)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show one, and change it."""
+        thing = self.get_object(request, object_id)
+        if thing is None:
+            raise Http404(f"There is no such {self.singular}.")
+        if not self.has_view_permission(request, thing):
+            raise PermissionDenied
+        return self._edit(request, thing)
+
+    def _edit(self, request: HttpRequest, thing: Any) -> HttpResponse:
+        may = thing is None or self.has_change_permission(request, thing)
+        before = self.words(thing) if thing is not None else {}
+        form = self.form(request.POST or None, instance=thing)
+        if request.method == "POST":
+            if not may:
+                raise PermissionDenied
+            if form.is_valid():
+                return self._save(request, form, before, new=thing is None)
+        if not may:
+            for field in form.fields.values():
+                field.disabled = True
+        context = {
+            "form": form,
+            "may": may,
+            "audit": self.stream(thing) if thing is not None else "",
+            "delete_link": reverse(f"admin:{self._page('delete')}", args=[thing.pk])
+            if thing is not None and self.has_delete_permission(request, thing)
+            else "",
+        }
+        title = f"New {self.singular}" if thing is None else str(thing)
+        crumbs = [(self.plural, reverse(f"admin:{self._page('changelist')}"))]
+        return settings_page(request, "plain_form.html", context, title=title, crumbs=crumbs)
+
+    def _save(
+        self, request: HttpRequest, form: Any, before: Mapping[str, str], *, new: bool
+    ) -> HttpResponse:
+        with transaction.atomic():
+            thing = form.save()
+            changes = differences(before, self.words(thing))
+            if changes:
+                facts = {"name": str(thing), "changes": [each.as_data() for each in changes]}
+                what = f"{self.opts.model_name}.{'made' if new else 'changed'}"
+                actor = actor_for(person_of(request))
+                record(self.stream(thing), [Draft(what, db_now(), actor, data=facts)])
+            self.after_saving(thing, form.changed_data)
+        messages.success(request, f"{thing} is {'made' if new else 'saved'}.")
+        return see_other(self._page("change"), thing.pk)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete it, and say so."""
+        with transaction.atomic():
+            gone = [each.as_data() for each in differences(self.words(obj), {})]
+            facts = {"name": str(obj), "changes": gone}
+            actor = actor_for(person_of(request))
+            stream = self.stream(obj)
+            obj.delete()
+            record(stream, [Draft(f"{self.opts.model_name}.removed", db_now(), actor, data=facts)])
