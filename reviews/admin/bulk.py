@@ -154,7 +154,9 @@ def _why_not(ticket: Ticket, poll: Poll, user: User, version: int) -> str:
         return SENTENCES.get(refused or "", "You cannot decide this.")
     if ticket.version != version:
         return "It has changed since you saw it in the queue."
-    return why_single(ticket, question_of(ticket.decision).options[0].key)
+    options = question_of(ticket.decision).options
+    shortest = next((option for option in options if not option.form), options[0])
+    return why_single(ticket, shortest.key)
 
 
 def _answers(polls: list[Poll]) -> list[Option]:
