@@ -1,12 +1,13 @@
 """How a ticket reads outside: the same members in the API, in webhooks and in the SDK."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
-from approvals.models import Decision
+from approvals.models import Decision, User, Vote
 from audit.chain import instant
 from audit.services import Draft
 from reviews import lifecycle
@@ -99,3 +100,10 @@ def cloud_event(*, ticket: Ticket, draft: Draft) -> dict[str, Any]:
         "datacontenttype": "application/json",
         "data": {**ticket_core(ticket, ticket.decision), "fact": dict(draft.data)},
     }
+
+
+def voter_name(vote: Vote, people: Mapping[int, User]) -> str:
+    """Return who voted: `Ann`, or `Ben for Ann` where Ann lent Ben her vote."""
+    voter = people[vote.voter_id].label
+    lent = vote.principal_id != vote.voter_id
+    return f"{voter} for {people[vote.principal_id].label}" if lent else voter

@@ -17,6 +17,7 @@ from reviews import lifecycle
 from reviews.actions import SENTENCES, acting_for, available_actions
 from reviews.forms.schema_form import SchemaForm, edit_schema
 from reviews.models import Assignment, Ticket
+from reviews.representation import voter_name
 
 
 @dataclass(slots=True)
@@ -193,13 +194,6 @@ def card_of(
     )
 
 
-def name_of(vote: Vote, people: Mapping[int, User]) -> str:
-    """Return who voted: `Ann`, or `Ben for Ann` where Ann lent Ben her vote."""
-    voter = people[vote.voter_id].label
-    lent = vote.principal_id != vote.voter_id
-    return f"{voter} for {people[vote.principal_id].label}" if lent else voter
-
-
 def _other(people: Mapping[int, User], who: int, user: User) -> str:
     return "" if who == user.pk else people[who].label
 
@@ -320,7 +314,7 @@ def _by(poll: Poll, people: Mapping[int, User]) -> str:
     decision = poll.decision
     if decision.by == Decision.By.VOTES:
         names = [
-            name_of(vote, people)
+            voter_name(vote, people)
             for vote in poll.votes
             if vote.choice == decision.outcome and vote.voter_id in people
         ]

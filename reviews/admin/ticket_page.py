@@ -8,12 +8,13 @@ from approvals.models import Decision, User
 from approvals.question import Question
 from approvals.services.polls import Poll, read_poll
 from audit.clock import db_now
-from reviews.admin.card import Card, Typed, card_of, name_of
+from reviews.admin.card import Card, Typed, card_of
 from reviews.admin.queue import chip_of
 from reviews.display import agent, fields, inert, moments, report, timeline, views
 from reviews.flags import sentence as off_sentence
 from reviews.flags import switched_off_by
 from reviews.models import Ticket
+from reviews.representation import voter_name
 from reviews.services.offers import offered
 
 
@@ -75,7 +76,7 @@ class TicketPage:
             "claim": agent.claim_of(ticket.ai),
             "track": agent.record_of(ticket),
             "votes": [
-                (name_of(vote, self.people), vote, options.get(vote.choice, vote.choice))
+                (voter_name(vote, self.people), vote, options.get(vote.choice, vote.choice))
                 for vote in self.poll.votes
             ],
             "remarks": self.remarks,

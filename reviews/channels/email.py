@@ -30,11 +30,12 @@ from approvals.safeguards import takes
 from approvals.services.links import issue_link
 from approvals.services.policies import published, safeguards_of
 from approvals.services.polls import Poll, read_poll
-from reviews.actions import SENTENCES
+from reviews.actions import SENTENCES, acting_for
 from reviews.channels.outcome import Outcome, Send
 from reviews.display import brief, fields, inert, moments, views
 from reviews.models import Delivery, Ticket
 from reviews.outbound import Client
+from reviews.representation import voter_name
 from reviews.services import notices
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ _WHY = {
     "tester": "You asked for a test.",
     "fresh": "You asked for a fresh link.",
 }
+
+_ASKED = frozenset({"asked", "next", "role"})
 
 
 def prepare_notice(delivery: Delivery, now: datetime) -> Send:
@@ -186,6 +189,13 @@ class Letter:
         return samples[place - 1] if 1 <= place <= len(samples) else None
 
     def _why(self) -> str:
+        lenders = [] if self.refused else acting_for(self.poll, self.person)
+        if lenders and self.why in _ASKED:
+            return " ".join(
+                f"You act for {person.label}, who is asked, until "
+                f"{moments.clock(until, now=self.now)}."
+                for person, until in lenders
+            )
         roles = sorted({role for _, role in self.poll.seats(self.person.pk)})
         told, of = _WHY[self.why], int(self.fact.get("of") or 0)
         told = told.format(
@@ -221,14 +231,15 @@ class Letter:
     def _outcome(self) -> dict[str, Any]:
         ticket, decision = self.ticket, self.decision
         options = {option.key: option.label for option in self.poll.question.options}
+        counted = [vote for vote in self.poll.votes if vote.choice == decision.outcome]
         voted = User.objects.in_bulk(
-            [vote.voter_id for vote in self.poll.votes if vote.choice == decision.outcome]
+            {who for vote in counted for who in (vote.voter_id, vote.principal_id)}
         )
         by_people = decision.by == Decision.By.VOTES
         return {
             "word": Ticket.Status(ticket.status).label,
             "answer": options.get(decision.outcome, ""),
-            "by": ", ".join(person.label for person in voted.values()) if by_people else "",
+            "by": ", ".join(voter_name(vote, voted) for vote in counted) if by_people else "",
             "at": decision.settled_at or ticket.closed_at or self.now,
             "reason": decision.reason if by_people else "",
         }

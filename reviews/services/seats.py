@@ -47,7 +47,8 @@ def works_on(poll: Poll, person: User) -> bool:
     holder = poll.holders.get(person.pk)
     if person.is_machine or not person.is_active or (holder and holder.excluded_as):
         return False
-    return bool(poll.seats(person.pk)) or person.has_perm(GIVES)
+    lent = any(loan.lender.seats for loan in poll.loans(person.pk).values())
+    return bool(poll.seats(person.pk)) or lent or person.has_perm(GIVES)
 
 
 def people_asked(ticket: Ticket, *, now: datetime) -> list[User]:

@@ -23,10 +23,16 @@ def vote(
     reason: str = "",
     response: Mapping[str, Any] | None = None,
     amendments: Mapping[str, Any] | None = None,
+    on_behalf_of: str = "",
 ) -> Call:
     """Return the request that votes on the version of a ticket somebody saw."""
     body: dict[str, Any] = {"choice": choice, "version": version}
-    optional = {"reason": reason, "response": response, "amendments": amendments}
+    optional = {
+        "reason": reason,
+        "response": response,
+        "amendments": amendments,
+        "on_behalf_of": on_behalf_of,
+    }
     body |= {name: value for name, value in optional.items() if value not in ("", None)}
     # The same vote of the same person is answered as the first time, so it may be sent again.
     return Call(

@@ -272,6 +272,12 @@ def test_a_vote_carries_response_and_amendments(desk: DeskPeer, hitl: Run) -> No
     assert hitl("vote", "T-1", "modify", "--amendments", "{").code == 2
 
 
+def test_a_vote_is_cast_for_who_lends_it(desk: DeskPeer, hitl: Run) -> None:
+    ticket = desk.ticket()
+    assert hitl("vote", "T-1", "approve", "--for", "ann").code == 0
+    assert ticket["_vote"] == {"choice": "approve", "version": 1, "on_behalf_of": "ann"}
+
+
 def test_a_vote_that_settles_nothing_says_what_is_missing(desk: DeskPeer, hitl: Run) -> None:
     ticket = desk.ticket()
     path = f"{TICKETS}/{ticket['id']}/votes"

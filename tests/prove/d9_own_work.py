@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from approvals.models import User, Vote
+from approvals.services.delegations import start_delegation
 from approvals.services.keys import create_key
 from audit.clock import db_now
 from reviews.services.requests import TicketRequest
@@ -106,11 +108,72 @@ def second_account_made_later(people: Cast) -> Made:
     return ticket, second_account(who)
 
 
+def lend(lender: User, delegate: User) -> None:
+    """Let one person's votes be another's for a day."""
+    end = db_now() + timedelta(days=1)
+    start_delegation(lender=lender, delegate=delegate, ends_at=end, by=lender)
+
+
+def delegate_of_requester(people: Cast) -> Made:
+    author, who = somebody(), somebody()
+    lend(author, who)
+    return _opened_by(people, author), who
+
+
+def delegate_of_requester_made_later(people: Cast) -> Made:
+    author, who = somebody(), somebody()
+    ticket = _opened_by(people, author)
+    lend(author, who)
+    return ticket, who
+
+
+def delegate_of_key_owner(people: Cast) -> Made:
+    author, who = somebody(), somebody()
+    ticket = _opened_by_key_of(people, author)
+    lend(author, who)
+    return ticket, who
+
+
+def delegate_of_beneficiary(people: Cast) -> Made:
+    author, who = somebody(), somebody()
+    lend(author, who)
+    return people.open(on_behalf_of=author.email).pk, who
+
+
+def delegate_of_editor(people: Cast) -> Made:
+    ticket, author = editor(people)
+    who = somebody()
+    lend(author, who)
+    return ticket, who
+
+
+def second_account_of_delegate(people: Cast) -> Made:
+    author, who = somebody(), somebody()
+    ticket = _opened_by(people, author)
+    lend(author, who)
+    return ticket, second_account(who)
+
+
+def requester_who_votes_for_another(people: Cast) -> Made:
+    who = somebody()
+    lend(somebody(), who)
+    return _opened_by(people, who), who
+
+
+def requester_for_whom_another_votes(people: Cast) -> Made:
+    who = somebody()
+    lend(who, somebody())
+    return _opened_by(people, who), who
+
+
 IDENTITIES: list[Callable[[Cast], Made]] = [
     *(requester, key_owner, beneficiary_by_mail, beneficiary_by_name),
     *(editor, editor_of_an_earlier_round),
     *(second_account_of_requester, second_account_of_key_owner, second_account_of_beneficiary),
     second_account_made_later,
+    *(delegate_of_requester, delegate_of_requester_made_later, delegate_of_key_owner),
+    *(delegate_of_beneficiary, delegate_of_editor, second_account_of_delegate),
+    *(requester_who_votes_for_another, requester_for_whom_another_votes),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from django.db import DatabaseError, connection, transaction
 
 from approvals.errors import Refusal
-from approvals.models import Decision, User, Vote
+from approvals.models import Decision, Delegation, User, Vote
 from audit.clock import db_now
 from audit.ids import new_id
 from reviews.models import Ticket
@@ -104,20 +105,67 @@ def insert(ticket: UUID, *, voter: User, principal: User, kind: str = "human") -
     return "taken"
 
 
+def by_service_for_lender(_url: str, ticket: UUID, person: User) -> str:
+    """Vote for whoever lends this person their vote."""
+    loan = Delegation.objects.in_force(db_now()).filter(delegate=person).first()
+    if loan is None:
+        return NOT_THERE
+    version = Ticket.objects.values_list("version", flat=True).get(pk=ticket)
+    named = loan.lender.get_username()
+    try:
+        cast_vote(
+            ticket_id=ticket, voter=person, choice="approve", version=version, on_behalf_of=named
+        )
+    except Refusal as refusal:
+        return refusal.code
+    return "taken"
+
+
+def by_delegate(_url: str, ticket: UUID, person: User) -> str:
+    """Let whoever this person lends their vote to cast it."""
+    loan = Delegation.objects.in_force(db_now()).filter(lender=person).first()
+    if loan is None:
+        return NOT_THERE
+    version = Ticket.objects.values_list("version", flat=True).get(pk=ticket)
+    named = person.get_username()
+    try:
+        cast_vote(
+            ticket_id=ticket,
+            voter=loan.delegate,
+            choice="approve",
+            version=version,
+            on_behalf_of=named,
+        )
+    except Refusal as refusal:
+        return refusal.code
+    return "taken"
+
+
 def by_sql(_url: str, ticket: UUID, person: User) -> str:
     return insert(ticket, voter=person, principal=person)
 
 
 def by_sql_for_another(_url: str, ticket: UUID, person: User) -> str:
-    """Insert a vote that somebody else casts for this person."""
+    """Insert a vote that somebody else casts for this person, who lends it to them."""
     voted = Vote.objects.filter(decision__subject=ticket).values("voter")
     other = User.objects.filter(username__startswith="voter-").exclude(pk__in=voted).first()
     assert other is not None
+    now = db_now()
+    Delegation.objects.create(
+        lender=person,
+        delegate=other,
+        made_by=person,
+        made_at=now,
+        starts_at=now,
+        ends_at=now + timedelta(hours=1),
+    )
     return insert(ticket, voter=other, principal=person)
 
 
 SERVICE_DOORS: dict[str, Door] = {
     "service": by_service,
+    "service for a lender": by_service_for_lender,
+    "service by a delegate": by_delegate,
     "SQL": by_sql,
     "SQL for another": by_sql_for_another,
 }

@@ -15,13 +15,14 @@ from django.core.mail import EmailMultiAlternatives
 from approvals.errors import NotEligible, WrongState
 from approvals.links import token_hash
 from approvals.models import DecisionLink
+from approvals.services.delegations import start_delegation
 from audit.clock import db_now
 from audit.models import AuditEvent
 from reviews.display.brief import one_line, unclickable
 from reviews.models import Delivery, Ticket
 from reviews.services import assignments, notices, sweeps
 from reviews.services.deliveries import deliver_again, dispatch_due
-from reviews.services.mail_links import request_fresh_link
+from reviews.services.mail_links import request_fresh_link, vote_by_link
 from reviews.services.tickets import cancel_ticket, resubmit_ticket
 from tests.builders import Cast, make_region
 from tests.stories import checkpoint, later, people, question, refused
@@ -402,3 +403,32 @@ def test_the_number_of_people_does_not_slow_the_opening(
     asked = [q["sql"] for q in counted.captured_queries if "reviews_delivery" in q["sql"]]
     assert len(asked) == 1
     assert Ticket.objects.count() == 2
+
+
+@pytest.mark.db
+def test_whoever_votes_for_somebody_gets_their_mails_with_a_link_of_their_own(story: Cast) -> None:
+    story.otto.email = "otto@example.org"
+    story.otto.save()
+    end = db_now() + timedelta(days=2)
+    start_delegation(lender=story.ann, delegate=story.otto, ends_at=end, by=story.ann)
+    ticket = story.open(title="Pay ACME")
+    mails = arrived()
+
+    assert addresses(mails) == ["ann", "ben", "cleo", "otto"]
+    letter = mails[-1]
+    assert "You act for Ann, who is asked, until" in letter.body
+    link = DecisionLink.objects.get(token_hash=token_hash(token_in(letter)))
+    assert link.person == story.otto
+    vote = vote_by_link(link=link, signed_in=None, choice="approve").vote
+    assert (vote.voter, vote.principal) == (story.otto, story.ann)
+    ticket.refresh_from_db()
+    assert ticket.status == "approved"
+
+
+@pytest.mark.db
+def test_a_loan_that_is_over_brings_no_more_mails(story: Cast) -> None:
+    end = db_now() + timedelta(hours=1)
+    start_delegation(lender=story.ann, delegate=story.otto, ends_at=end, by=story.ann)
+    with later(hours=2):
+        story.open(title="Pay ACME")
+        assert addresses(arrived()) == ["ann", "ben", "cleo"]

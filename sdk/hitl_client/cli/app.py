@@ -177,6 +177,9 @@ def vote(
     amendments: Annotated[
         str | None, typer.Option(metavar="JSON", help="The changed proposal, with `modify`.")
     ] = None,
+    on_behalf_of: Annotated[
+        str, typer.Option("--for", metavar="NAME", help="Who lends you the vote you cast.")
+    ] = "",
     output: OutputOption = None,
 ) -> None:
     """Vote on a ticket with any of its options."""
@@ -186,6 +189,7 @@ def vote(
             reason,
             response=json_object("--response", response),
             amendments=json_object("--amendments", amendments),
+            on_behalf_of=on_behalf_of,
         )
         _end(vote_on_one(work, Named(id), ballot))
 

@@ -154,7 +154,9 @@ def _votes(screen: Screen, ticket: Mapping[str, Any]) -> None:
         counted = f"{text(tally.get('approvals'))} of {text(tally.get('needed'))} needed"
         screen.line(f"Votes ({counted})")
     for person in people:
-        said = f"  {text(person.get('name'))}: {text(person.get('choice'))}"
+        lender = text(person.get("on_behalf_of"))
+        who = text(person.get("name")) + (f" for {lender}" if lender else "")
+        said = f"  {who}: {text(person.get('choice'))}"
         comment = text(person.get("comment"))
         screen.line(f"{said} - {comment}" if comment else said)
 
@@ -162,6 +164,10 @@ def _votes(screen: Screen, ticket: Mapping[str, Any]) -> None:
 def _what_now(screen: Screen, ticket: Mapping[str, Any]) -> None:
     viewer = mapping(ticket.get("viewer"))
     if "vote" in sequence(viewer.get("can")):
+        lenders = [mapping(one) for one in sequence(viewer.get("acting_for"))]
+        names = ", ".join(text(one.get("name")) for one in lenders)
+        if names:
+            screen.note(f"You act for {names}.")
         screen.note(f"You can vote: hitl vote {name_of(ticket)} {'|'.join(choices(ticket))}")
     elif ticket.get("status") == "pending" and viewer.get("why_not"):
         why_not = text(viewer.get("why_not_detail") or viewer.get("why_not"))

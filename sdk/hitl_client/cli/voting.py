@@ -32,6 +32,7 @@ class Ballot:
     response: Mapping[str, Any] | None = None
     amendments: Mapping[str, Any] | None = None
     checkpoint: str | None = None
+    on_behalf_of: str = ""
 
 
 def vote_on_one(work: Work, one: Named, ballot: Ballot) -> int:
@@ -102,6 +103,7 @@ def _voted(
         reason=ballot.reason,
         response=ballot.response,
         amendments=ballot.amendments,
+        on_behalf_of=ballot.on_behalf_of,
     )
     answer = mapping(work.send(call).get("ticket"))
     work.screen.line(f"{name_of(ticket)}  {_standing(answer)}")
