@@ -445,7 +445,8 @@ def fields_sent(answer) -> dict:
     return form_fields(answer.content.decode(), "edit")
 
 
-def test_a_weaker_version_needs_the_password_is_marked_and_told(root, cast):
+def test_a_weaker_version_needs_the_password_is_marked_and_told(root, cast, settings):
+    settings.MAIL_NOTICES = True
     given(cast.max, "approvals.add_approvalpolicy")
     look = root.post(ADD, edit_of(weaker(), go="look"))
     assert look.context["preview"].weakens == [
