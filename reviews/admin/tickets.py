@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from approvals.answers import check_plain
 from approvals.confirmation import asks_for, confirmed_by, confirmed_lately
-from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged, VersionRequired
+from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
 from approvals.safeguards import Confirmed, must_confirm
@@ -28,6 +28,7 @@ from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import desk_page, in_zone_of, person_of
 from reviews.admin.queue import QueuePage
 from reviews.admin.queue_frame import arrivals, frame
+from reviews.admin.sent import reason_of, remark_of, version_of
 from reviews.admin.ticket_page import TicketPage
 from reviews.display import moments
 from reviews.models import Ticket
@@ -38,8 +39,6 @@ from reviews.services.skips import skip_ticket
 from reviews.services.test_mails import Sent
 from reviews.services.tickets import revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
-
-LONGEST_REMARK = 4000
 
 
 class Ours(HttpResponseRedirect):
@@ -290,36 +289,3 @@ def seen(identifier: str, user: User) -> Ticket:
 def address_of(ticket: Ticket) -> str:
     """Return the path of a ticket's page."""
     return reverse("admin:reviews_ticket_change", args=[ticket.pk])
-
-
-def version_of(request: HttpRequest) -> int:
-    """Return the version the page was made for.
-
-    :raises VersionRequired: where the page did not say.
-    """
-    text = request.POST.get("version", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise VersionRequired
-    return int(text)
-
-
-def reason_of(request: HttpRequest) -> str:
-    """Return the reason somebody wrote beside a button.
-
-    :raises Refusal: SchemaMismatch for what cannot be stored.
-    """
-    reason = request.POST.get("reason", "").replace("\r\n", "\n")
-    check_plain(reason, at="/reason")
-    return reason
-
-
-def remark_of(request: HttpRequest) -> str:
-    """Return the remark somebody wrote.
-
-    :raises Refusal: Invalid for nothing or too much, SchemaMismatch for what cannot be stored.
-    """
-    text = request.POST.get("text", "").replace("\r\n", "\n").strip()
-    if not 0 < len(text) <= LONGEST_REMARK:
-        raise Invalid(f"A remark has 1 to {LONGEST_REMARK} characters.")
-    check_plain(text, at="/text")
-    return text
