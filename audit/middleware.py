@@ -13,11 +13,13 @@ from audit import context
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
-def channel_of(path: str) -> str:
-    """Return the channel a path belongs to."""
+def channel_of(path: str, agent: str = "") -> str:
+    """Return the channel a path belongs to; the command line says itself that it calls."""
     if path.startswith(("/admin", "/account/")):
         return "web"
-    return "mail" if path.startswith("/a/") else "api"
+    if path.startswith("/a/"):
+        return "mail"
+    return "cli" if agent.startswith("hitl-cli/") else "api"
 
 
 class OriginMiddleware:
@@ -36,7 +38,7 @@ class OriginMiddleware:
         if self.is_async:
             return self._answer_async(request)
         request_id = self._request_id(request)
-        with context.entering(channel=channel_of(request.path), request_id=request_id):
+        with context.entering(channel=self._channel(request), request_id=request_id):
             response: HttpResponseBase = self.get_response(request)  # type: ignore[assignment]
         response.headers["X-Request-ID"] = request_id
         return response
@@ -44,11 +46,15 @@ class OriginMiddleware:
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         request_id = self._request_id(request)
         answer: Awaitable[HttpResponseBase]
-        with context.entering(channel=channel_of(request.path), request_id=request_id):
+        with context.entering(channel=self._channel(request), request_id=request_id):
             answer = self.get_response(request)  # type: ignore[assignment]
             response = await answer
         response.headers["X-Request-ID"] = request_id
         return response
+
+    @staticmethod
+    def _channel(request: HttpRequest) -> str:
+        return channel_of(request.path, request.headers.get("User-Agent", ""))
 
     @staticmethod
     def _request_id(request: HttpRequest) -> str:

@@ -11,6 +11,7 @@ from approvals.services.links import issue_link
 from audit.clock import db_now, shifted
 from audit.context import entering
 from reviews.models import Ticket
+from reviews.services.deliveries import dispatch_due
 from tests.builders import PASSWORD
 from tests.stories import checkpoint, later, people, question, refused
 
@@ -149,6 +150,27 @@ class TestDoors:
         )
         assert (answer.status_code, answer.json()["code"]) == (403, "channel-not-allowed")
         assert answer.json()["allowed"] == ["desk", "mail"]
+
+    def test_the_command_line_is_a_door_of_its_own(self, story):
+        ticket = low(story, channels=["cli"])
+        client = story.as_person(story.ann)
+        address, body = f"/api/v1/tickets/{ticket.pk}/votes", {"choice": "approve", "version": 1}
+        assert client.post(address, body).json()["code"] == "channel-not-allowed"
+        answer = client.post(address, body, headers={"user-agent": "hitl-cli/0.1.0"})
+        assert (answer.status_code, answer.json()["vote"]["channel"]) == (201, "cli")
+
+    def test_a_mail_links_to_the_desk_where_mail_is_no_door(self, story, settings, mailoutbox):
+        settings.MAIL_NOTICES = True
+        letters = []
+        for channels in (["desk"], ["desk", "mail"]):
+            checkpoint(f"by-{len(channels)}", question(), safeguards={"channels": channels})
+            ticket = story.open(checkpoint=f"by-{len(channels)}")
+            dispatch_due()
+            letters.append([mail.body for mail in mailoutbox if ticket.label in mail.body])
+        without, linked = letters
+        assert without
+        assert not any("/a/" in body for body in without)
+        assert any("/a/" in body for body in linked)
 
     def test_the_page_behind_a_mail_says_so_and_takes_no_vote(self, story):
         ticket = low(story, channels=["desk"])
