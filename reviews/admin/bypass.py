@@ -91,7 +91,7 @@ class BypassAdmin(ReadOnlyAdmin):
         """Lead to the page they all stand on."""
         return HttpResponseRedirect(reverse("admin:approvals_bypass_changelist"))
 
-    history_view = change_view  # type: ignore[assignment]
+    history_view = change_view
 
     @staticmethod
     def _shown(

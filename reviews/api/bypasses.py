@@ -50,7 +50,7 @@ class BypassAnswer(serializers.Serializer[Any]):
     """A time in which what people would be asked passes without them."""
 
     id = serializers.UUIDField()
-    state = serializers.ChoiceField(["active", "unreviewed", "reviewed"])
+    state = serializers.CharField(help_text="`active`, `unreviewed` or `reviewed`.")
     by = serializers.CharField()
     by_label = serializers.CharField()
     scope = serializers.ListField(
