@@ -1,19 +1,27 @@
 """`manage.py serve` alone: a program asks, a person decides, the program acts once."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hitl_client import (
     AlreadyConsumed,
+    AsyncGuard,
+    AsyncHitlClient,
+    Conflict,
     Expired,
     Guard,
     HitlClient,
     NeedsChanges,
+    Pending,
     ReceiptInvalid,
     Rejected,
+    Revoked,
+    require_approval,
 )
 
 from tests import serving
@@ -194,3 +202,107 @@ def test_the_same_submission_sent_again_opens_one_ticket(client):
     again = client.submit_for_review(PAYMENT, idempotency_key="order-77")
 
     assert first["id"] == again["id"]
+
+
+def _asked_about(reviewer: Caller, title: str) -> dict[str, Any]:
+    """Return the ticket with this title, once its program has asked."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        rows = reviewer.get("/api/v1/tickets?status=pending").body["data"]
+        for row in rows:
+            if row["title"] == title:
+                return dict(row)
+    raise AssertionError(f"Nobody asked about {title!r}.")
+
+
+def test_a_function_that_needs_approval_waits_runs_once_and_is_recorded(client, reviewer):
+    ran: list[tuple[str, int]] = []
+
+    @require_approval(client, timeout=30, title="Transfer by hand")
+    def transfer(payee: str, total: int = 5) -> str:
+        ran.append((payee, total))
+        return "sent"
+
+    waiting = Waiting(lambda: transfer("ACME"))
+    ticket = _asked_about(reviewer, "Transfer by hand")
+    assert ran == []
+    assert reviewer.vote(ticket["id"], "approve").status == 201
+
+    assert waiting.answer() == "sent"
+    assert ran == [("ACME", 5)]
+    told = [event["type"] for event in _events(reviewer, ticket["id"])]
+    assert told[-2:] == ["ticket.consumed", "ticket.result_recorded"]
+
+
+def test_a_restarted_run_finds_its_approval_and_uses_it_once(client, reviewer):
+    ran: list[int] = []
+
+    @require_approval(client, mode="raise", run_id=lambda: "run-7")
+    def order(pieces: int) -> None:
+        ran.append(pieces)
+
+    for _ in range(2):
+        with pytest.raises(Pending) as caught:
+            order(3)
+    reviewer.vote(str(caught.value.ticket_id), "approve")
+    order(3)
+    with pytest.raises(AlreadyConsumed):
+        order(3)
+    # Another call of the same run asks anew.
+    with pytest.raises(Pending) as other:
+        order(4)
+
+    assert ran == [3]
+    assert other.value.ticket_id != caught.value.ticket_id
+
+
+def test_a_coroutine_waits_too_and_a_rejected_one_never_runs(served, demo, reviewer):
+    ran: list[str] = []
+
+    async def story() -> None:
+        async with AsyncHitlClient(served.url, demo.service_key) as client:
+
+            @require_approval(client, timeout=30, title="Write to everybody")
+            async def write(text: str) -> None:
+                ran.append(text)
+
+            sending = asyncio.create_task(write("hello"))
+            ticket = await asyncio.to_thread(_asked_about, reviewer, "Write to everybody")
+            await asyncio.to_thread(reviewer.vote, ticket["id"], "approve")
+            await sending
+            assert ran == ["hello"]
+            refused = asyncio.create_task(write("again"))
+            ticket = await asyncio.to_thread(_asked_about, reviewer, "Write to everybody")
+            await asyncio.to_thread(reviewer.vote, ticket["id"], "reject", reason="Once is enough.")
+            with pytest.raises(Rejected):
+                await refused
+
+            opened = await client.submit_for_review(PAYMENT)
+            guard = AsyncGuard(client, opened["id"])
+            await asyncio.to_thread(reviewer.vote, opened["id"], "approve")
+            with pytest.raises(ReceiptInvalid):
+                await guard.verify_and_consume({**PAYMENT, "total": 1})
+            async with await guard.verify_and_consume(PAYMENT) as consumption:
+                ran.append(consumption.action["payee"])
+
+    asyncio.run(story())
+
+    assert ran == ["hello", "ACME"]
+
+
+def test_a_program_acknowledges_that_its_approval_was_revoked(client, reviewer):
+    ticket = client.submit_for_review(PAYMENT)
+    reviewer.vote(ticket["id"], "approve")
+    with pytest.raises(Conflict):
+        client.acknowledge(ticket["id"])
+    taken_back = reviewer.post(f"/api/v1/tickets/{ticket['id']}/revoke", {"reason": "No."})
+    assert taken_back.status == 200, taken_back.body
+
+    with pytest.raises(Revoked):
+        Guard(client, ticket["id"]).verify_and_consume(PAYMENT)
+    seen = client.acknowledge(ticket["id"])
+    again = client.acknowledge(ticket["id"])
+
+    assert (seen["status"], seen["allowed"]) == ("revoked", False)
+    assert seen["decision"]["revoked_seen_at"]
+    assert again["decision"] == seen["decision"]
