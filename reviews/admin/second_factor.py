@@ -38,7 +38,7 @@ from reviews.admin.pages import desk_page, person_of
 admin.site.unregister([Authenticator, EmailAddress])
 
 
-class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
+class Accounts(DefaultAccountAdapter):
     """People are made by an administrator, nobody signs up."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -48,7 +48,7 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
         """Say nothing: the page one comes to shows who is signed in."""
 
 
-class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
+class SecondFactors(DefaultMFAAdapter):
     """Secrets are stored so that a copy of the database alone does not hold them."""
 
     def encrypt(self, text: str) -> str:
@@ -83,7 +83,7 @@ def sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponseBase
     """Answer the desk's sign-in page."""
     if request.method != "POST":
         return _shown_by_admin(request, extra_context)
-    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    request.current_app = admin.site.name
     context = {
         **admin.site.each_context(request),
         "app_path": request.get_full_path(),

@@ -42,8 +42,10 @@ def _authors() -> dict[str, set[int]]:
     """Return for each service key in use whose own work all is that it asks for."""
     keys = AccessKey.objects.filter(kind=AccessKey.Kind.SERVICE, revoked_at__isnull=True)
     return {
-        name: {person for person in people if person is not None}
-        for name, *people in keys.values_list("name", "owner_id", "made_by_id")
+        f"{name} ({prefix})": {owner, *([maker] if maker else [])}
+        for name, prefix, owner, maker in keys.values_list(
+            "name", "prefix", "owner_id", "made_by_id"
+        )
     }
 
 

@@ -174,7 +174,7 @@ class TestDoors:
 
     def test_the_page_behind_a_mail_says_so_and_takes_no_vote(self, story):
         ticket = low(story, channels=["desk"])
-        link, token = issue_link(decision=ticket.decision, person=story.ann, now=db_now())
+        _, token = issue_link(decision=ticket.decision, person=story.ann, now=db_now())
         client = Client()
         page = client.get(f"/a/{token}", follow=True)
         assert "Not answered by mail" in page.content.decode()
@@ -186,7 +186,7 @@ class TestDoors:
 
 class TestBehindAMail:
     def page(self, story, ticket, client):
-        link, token = issue_link(decision=ticket.decision, person=story.ann, now=db_now())
+        _, token = issue_link(decision=ticket.decision, person=story.ann, now=db_now())
         return client.get(f"/a/{token}", follow=True)
 
     def test_every_vote_confirmed_means_signing_in_first(self, story):
