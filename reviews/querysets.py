@@ -61,7 +61,8 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
         A region narrows what a role shows: a ticket of another region is not there at all.
 
-        :param lanes: those open to the user, where they were read already.
+        :param lanes: those open to the user, read before. Lists need them: only of what is named
+            one by one does the database know how much it is, and which index leads there.
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()
@@ -72,9 +73,11 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         from reviews.models import queue  # which is made with this module
 
         appointed = permissions.decisions_appointing(user, now=shown_now())
-        mine = Q(requester=user) | Q(beneficiary=user) | Q(decision__in=appointed)
-        seen = queue.Lane.objects.open_to(user) if lanes is None else lanes
-        return self.filter(Q(lane__in=seen) | mine)
+        seen = Q(requester=user) | Q(beneficiary=user)
+        if lanes is None:
+            open_to = queue.Lane.objects.open_to(user)
+            return self.filter(seen | Q(lane__in=open_to) | Q(decision__in=appointed))
+        return self.filter(seen | Q(lane__in=lanes) | Q(decision__in=list(appointed)))
 
     def waiting(self) -> Self:
         """Return the tickets that wait for people: pending and not yet settled."""

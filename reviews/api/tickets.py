@@ -31,7 +31,7 @@ from reviews.api.requests import (
     shaped,
     ticket_request,
 )
-from reviews.models import Assignment, Region, Ticket
+from reviews.models import Assignment, Lane, Region, Ticket
 from reviews.representation import iso, ticket_allowed
 from reviews.services.bulk import open_tickets, tried_ticket
 from reviews.services.idempotency import Reply
@@ -102,7 +102,8 @@ class TicketsPage(ApiView):
         return opened(self, ticket_request(self.given(TicketCreateRequest)))
 
     def _asked_for(self, asked: Json) -> QuerySet[Ticket]:
-        tickets = Ticket.objects.visible_to(self.user).select_related(*_SHOWN)
+        lanes = [] if self.user.is_machine else list(Lane.objects.open_to(self.user))
+        tickets = Ticket.objects.visible_to(self.user, lanes=lanes).select_related(*_SHOWN)
         if "status" in asked:
             tickets = tickets.filter(status__in=asked["status"])
         if "priority" in asked:
