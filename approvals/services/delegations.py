@@ -1,6 +1,6 @@
 """Lend the right to vote, and end a loan early. That a loan's time is over changes no row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -195,7 +195,7 @@ def _tell(
     by: User,
     at: datetime,
     reason: str = "",
-    data: dict[str, object] | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> None:
     actor = Actor(str(by.pk), by.kind, by.label)
     record(f"delegation:{loan.pk}", [Draft(type, at, actor, reason=reason, data=data or {})])
