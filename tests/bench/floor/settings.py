@@ -5,8 +5,8 @@ from tests.bench.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.bench.floor"]
 ROOT_URLCONF = "tests.bench.floor.urls"
-# What `django-admin startproject` writes, and one that an installed app insists on; it only looks at
-# what comes back.
+# What `django-admin startproject` writes, and one that an installed app insists on; it only looks
+# at what comes back.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
