@@ -186,6 +186,15 @@ def test_where_nobody_can_refuse_a_filled_need_leaves_nothing_to_vote_on() -> No
     assert may_vote(question(stage(("A", 1))), filled, seats=seats("A"))
 
 
+def test_in_a_later_stage_a_filled_need_leaves_refusing_and_nothing_else() -> None:
+    stages = (stage(("A", 1)), stage(("B", 1), ("C", 1)))
+    casts = [cast(1, "approve", "A"), cast(2, "approve", "1:B")]
+    late = seats("1:B")
+    assert may_vote(question(*stages), casts, seats=late)
+    assert not may_vote(question(*stages, options=ONLY_YES), casts, seats=late)
+    assert may_vote(question(*stages, options=ONLY_YES), casts, seats=seats("1:C"))
+
+
 def test_a_question_is_counted_only_when_all_its_counts_are_numbers() -> None:
     sentence = r"^A question is resolved before votes are counted\.$"
     for broken in (

@@ -181,6 +181,13 @@ def test_what_is_always_plain_hides_nothing_beside_it(plain):
     check_json([plain, {"a": plain}])
 
 
+@pytest.mark.parametrize("edge", [2**53 - 1, 1 - 2**53, float(2**53 - 1), float(1 - 2**53)])
+def test_the_largest_numbers_are_taken_and_the_next_are_not(edge):
+    check_json([edge])
+    with pytest.raises(Unrepresentable):
+        check_json([edge + (1 if edge > 0 else -1)])
+
+
 @pytest.mark.parametrize(
     "value, sentence",
     [
