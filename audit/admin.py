@@ -9,6 +9,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from audit.models import ChainHead, Seal
+from audit.stamps import stamped
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -43,7 +44,8 @@ class ChainHeadAdmin(ReadOnlyAdmin):
 class SealAdmin(ReadOnlyAdmin):
     """Signed roots over all streams."""
 
-    list_display = ("number", "at", "root", "key_id")
+    list_display = ("number", "sealed", "root", "key_id")
     ordering = ("-number",)
     sortable_by = ()
-    fields = ("number", "at", "root", "previous", "key_id", "signature", "statement", "heads")
+    sealed = stamped("at")
+    fields = ("number", "sealed", "root", "previous", "key_id", "signature", "statement", "heads")

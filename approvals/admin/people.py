@@ -13,6 +13,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from approvals.models import User
+from audit.stamps import stamped
 
 
 class WordsField(forms.CharField):
@@ -45,14 +46,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     list_display = ("username", "full_name", "email", "kind", "roles", "is_active")
     list_filter = ("kind", "is_active", "groups")
     filter_horizontal = ()
-    readonly_fields = ("kind", "roles", "last_login", "date_joined")
+    seen_last = stamped("last_login", "last signed in")
+    since = stamped("date_joined", "here since")
+    readonly_fields = ("kind", "roles", "seen_last", "since")
     autocomplete_fields = ("manager",)
     fieldsets = (
         (None, {"fields": ("username", "password", "kind")}),
         ("Person", {"fields": (("first_name", "last_name"), "email", "manager")}),
         ("Work", {"fields": ("roles", "domains", ("time_zone", "capacity"))}),
         ("Access", {"fields": ("is_active", "is_staff", "is_superuser")}),
-        ("Dates", {"fields": (("last_login", "date_joined"),)}),
+        ("Dates", {"fields": (("seen_last", "since"),)}),
     )
     add_fieldsets = (
         (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),

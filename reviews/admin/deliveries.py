@@ -16,6 +16,7 @@ from unfold.widgets import (
 from approvals.admin.plain_forms import plain_page, report
 from approvals.errors import Refusal
 from audit.admin import ReadOnlyAdmin
+from audit.stamps import stamped
 from reviews.admin.pages import person_of
 from reviews.models import Checkpoint, Delivery, WebhookEndpoint
 from reviews.services.endpoints import EVENT_TYPES, create_endpoint, disable_endpoint
@@ -45,10 +46,12 @@ class EndpointForm(forms.Form):
 class WebhookEndpointAdmin(ReadOnlyAdmin):
     """Addresses that hear of events. The secret is shown once, when it is made."""
 
-    list_display = ("name", "url", "checkpoint", "created_by", "created_at", "state")
+    list_display = ("name", "url", "checkpoint", "created_by", "made", "state")
+    made = stamped("created_at", "made")
+    disabled = stamped("disabled_at", "disabled")
     list_select_related = ("checkpoint", "created_by")
     search_fields = ("name", "url")
-    fields = ("name", "url", "types", "checkpoint", "created_by", "created_at", "disabled_at",
+    fields = ("name", "url", "types", "checkpoint", "created_by", "made", "disabled",
               "disabled_why")  # fmt: skip
     actions = ["disable"]
 
@@ -96,7 +99,8 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 class DeliveryAdmin(ReadOnlyAdmin):
     """Every message that leaves: waiting, sent, or parked after too many attempts."""
 
-    list_display = ("created_at", "type", "ticket", "channel", "target", "state", "attempts",
+    made = stamped("created_at", "made")
+    list_display = ("made", "type", "ticket", "channel", "target", "state", "attempts",
                     "last_status")  # fmt: skip
     list_filter = ("state", "channel")
     list_select_related = ("ticket",)
