@@ -164,10 +164,7 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
 
 def may_decide(turn: Turn, person: User) -> bool:
     """Tell whether this person's vote would be taken on the ticket at all."""
-    from approvals.services.polls import read_poll
-
-    poll = read_poll(decision=turn.decision, also=[person.pk], within=turn.ticket.people_within())
-    return poll.refusal_for(person, choice=None) is None
+    return poll_of(turn, person).refusal_for(person, choice=None) is None
 
 
 def _held(turn: Turn) -> Assignment | None:

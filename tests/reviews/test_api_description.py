@@ -121,3 +121,19 @@ def test_a_bare_proposal_that_cannot_be_read_names_the_member(cast, body, pointe
 
     assert answer.status_code == 422
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("response", "codes"),
+    [
+        ("ForbiddenProblem", ["channel-not-allowed", "confirm-identity", "not-eligible",
+                              "not-on-call", "own-work", "machine-cannot-vote"]),
+        ("TooManyRequestsProblem", ["too-many-requests", "too-many-tries", "too-many-votes"]),
+        ("ConflictProblem", ["already-decided", "already-voted", "claimed", "busy"]),
+        ("InvalidProblem", ["invalid", "reason-required", "schema"]),
+    ],
+)  # fmt: skip
+def test_every_code_a_refusal_may_carry_is_named(description, response, codes):
+    told = description["components"]["responses"][response]["description"]
+    named = told.split("`code`: ")[1].rstrip(".").split(", ")
+    assert set(codes) <= set(named)
