@@ -107,5 +107,6 @@ def done_before(request: HttpRequest, user: User) -> dict[str, Any] | None:
         "settled": settled,
         "in_effect_at": ticket.decision.final_at if holding else None,
         "take_back": "withdraw" in can,
+        "revoke_until": ticket.decision.revocable_until if "revoke" in can else None,
         "page": reverse("admin:reviews_ticket_change", args=[ticket.pk]),
     }
