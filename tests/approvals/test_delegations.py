@@ -348,9 +348,12 @@ class TestOwnWork:
             story.vote(story.open(on_behalf_of="ann"), story.ann, "approve", on_behalf_of="ben")
 
     def test_an_editors_delegate_is_excluded_from_the_new_round(self, story):
-        lend(story.ann, story.ben)
         ticket = story.open()
-        resubmit_ticket(ticket_id=ticket.pk, requester=story.ann, proposal={"total": 1})
+        lend(story.max, story.ben)
+        resubmit_ticket(ticket_id=ticket.pk, requester=story.max, proposal={"total": 1})
+        ticket.refresh_from_db()
+        rows = dict(Exclusion.objects.filter(decision=ticket.decision).values_list("user", "why"))
+        assert rows[story.ben.pk] == "delegate"
         with refused(OwnWork):
             story.vote(ticket, story.ben, "approve")
 
