@@ -174,6 +174,24 @@ def _asked_for(demo: Demo) -> str:
     return f"{demo.url}/admin/reviews/ticket/requests/"
 
 
+def follow(link: str) -> Callable[[Page], Any]:
+    """Return what presses the first such link and waits for where it leads."""
+
+    def followed(page: Page) -> None:
+        here = page.url
+        page.locator(link).first.click()
+        page.wait_for_url(lambda url: url != here)
+        page.locator("main, #main").first.wait_for()
+
+    return followed
+
+
+def _new_key(page: Page) -> None:
+    page.get_by_label("Name").fill("Looked at")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Create key").click()
+
+
 _KNOWN = "details.menu > summary"
 _HELP = "[data-help]"
 
@@ -236,14 +254,34 @@ SETTINGS = (
     Place("a role", at("/admin/auth/group/1/change/"), who="ada"),
     Place("checkpoints", at("/admin/reviews/checkpoint/"), who="ada"),
     Place("policies", at("/admin/approvals/approvalpolicy/"), who="ada"),
+    Place("a new role", at("/admin/auth/group/add/"), who="ada"),
+    Place("a role's question, taken away", at("/admin/auth/group/1/change/"), who="ada",
+          does=follow(".take")),
+    Place("a checkpoint", at("/admin/reviews/checkpoint/"), who="ada",
+          does=follow("[href$='/change/']")),
+    Place("a new checkpoint", at("/admin/reviews/checkpoint/add/"), who="ada"),
+    Place("a policy", at("/admin/approvals/approvalpolicy/"), who="ada",
+          does=follow("#main [href$='/change/']")),
+    Place("a new policy", at("/admin/approvals/approvalpolicy/add/"), who="ada"),
     Place("people", at("/admin/approvals/user/"), who="ada"),
+    Place("a person", at("/admin/approvals/user/2/change/"), who="ada"),
     Place("keys", at("/admin/approvals/accesskey/"), who="ada"),
     Place("a new key", at("/admin/approvals/accesskey/add/"), who="ada"),
+    Place("a new key, shown once", at("/admin/approvals/accesskey/add/"), who="ada",
+          does=_new_key),
+    Place("a key", at("/admin/approvals/accesskey/"), who="ada",
+          does=follow("#main [href$='/change/']")),
     Place("queues", at("/admin/reviews/queue/"), who="ada"),
     Place("webhooks", at("/admin/reviews/webhookendpoint/"), who="ada"),
+    Place("a new webhook", at("/admin/reviews/webhookendpoint/add/"), who="ada"),
+    Place("a new queue", at("/admin/reviews/queue/add/"), who="ada"),
     Place("deliveries", at("/admin/reviews/delivery/"), who="ada"),
     Place("audit", at("/admin/audit/auditevent/"), who="ada"),
+    Place("an event", at("/admin/audit/auditevent/"), who="otto",
+          does=follow("#main [href$='/change/']")),
     Place("chain heads", at("/admin/audit/chainhead/"), who="ada"),
     Place("seals", at("/admin/audit/seal/"), who="ada"),
-)
+    Place("second factor", at("/account/second-factor/"), who="chloe"),
+    Place("while away", at("/admin/approvals/delegation/away/"), who="chloe"),
+)  # fmt: skip
 PLACES = (*DESK, *MAIL, *SETTINGS)

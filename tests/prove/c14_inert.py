@@ -69,7 +69,7 @@ def audit(house: House) -> Seen:
     with house.window(seen) as window:
         for texts in parcels(house.texts, laden.EACH):
             stream, event = laden.events_with(texts)
-            window.open(f"/admin/audit/auditevent/?q={quote(stream)}")
+            window.open(f"/admin/audit/auditevent/?stream={quote(stream)}")
             window.open(f"/admin/audit/auditevent/{event}/change/")
     return seen
 
@@ -142,6 +142,7 @@ def shown(scene: Scene) -> Figure:
             for name, seen in found.items()
         },
         **sums,
+        surfaces_that_showed_no_text=sum(not seen.told for seen in found.values()),
     )
 
 

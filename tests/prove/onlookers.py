@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 
 from tests.prove import web
 from tests.prove.cast import Cast
+from tests.prove.hostile import HOST
 from tests.prove.switches import off
 from tests.prove.windows import Seen, Window, hides
 
@@ -59,5 +60,6 @@ def printed_by(house: House, seen: Seen, *arguments: str) -> str:
     assert done.returncode == 0, done.stderr.decode()
     text = (done.stdout + done.stderr).decode()
     seen.pages += 1
+    seen.told += HOST in text
     seen.hidden.update(f"U+{ord(c):04X}" for c in text if hides(c) or c == "\r")
     return text

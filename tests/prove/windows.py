@@ -55,6 +55,7 @@ class Seen:
     """What pages did that they should not have, and how many there were."""
 
     pages: int = 0
+    told: int = 0  # pages on which one of the texts is to be read
     seconds: float = 0.0
     scripts: int = 0
     hosts: int = 0
@@ -133,6 +134,7 @@ class Window:
         self.seen.elements += made
         self.seen.ways_out += out
         self.seen.hidden.update(f"U+{ord(c):04X}" for c in text if hides(c))
+        self.seen.told += HOST in text
         return str(text)
 
     def close(self) -> None:
