@@ -123,7 +123,9 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
             return self._form(request, edit)
         if go != "publish":
             return self._look(request, edit)
-        if edit.after != (before.version if before else 0):
+        standing = before.version if before else 0
+        if edit.after != standing:
+            edit.after = standing
             edit.banners = [
                 "Somebody published a version meanwhile; look at the differences again."
             ]
