@@ -94,7 +94,8 @@ def entries(request: HttpRequest) -> list[Entry]:
         return [mine]
     bypass = _link("approvals.bypass")
     own = ("admin:reviews_ticket_preferences", "mfa_index")
-    elsewhere = (requests, bypass, *(reverse(name) for name in own))
+    away = reverse("admin:approvals_delegation_away")
+    elsewhere = (requests, bypass, away, *(reverse(name) for name in own))
     here = request.path not in elsewhere
     shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]
     for _title, items in _GROUPS[1:]:
