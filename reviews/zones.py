@@ -29,22 +29,24 @@ class ReaderZone:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if not request.path.startswith("/admin/"):
+            return self.get_response(request)
         if self.is_async:
             return self._later(request)
-        with timezone.override(_zone_for(request)):
+        with timezone.override(_zone_of_reader(request)):
             response = self.get_response(request)
         assert isinstance(response, HttpResponseBase)
         return response
 
     async def _later(self, request: HttpRequest) -> HttpResponseBase:
         # The user is read from the session, which is a query.
-        with timezone.override(await sync_to_async(_zone_for)(request)):
+        zone = await sync_to_async(_zone_of_reader)(request)
+        with timezone.override(zone):
             response = self.get_response(request)
             assert not isinstance(response, HttpResponseBase)
             return await response
 
 
-def _zone_for(request: HttpRequest) -> tzinfo | None:
-    reads = request.path.startswith("/admin/")
-    user = request.user if reads else None
+def _zone_of_reader(request: HttpRequest) -> tzinfo | None:
+    user = request.user
     return zone_of(user.time_zone) if isinstance(user, User) else None

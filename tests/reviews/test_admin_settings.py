@@ -5,16 +5,19 @@ import io
 import json
 import re
 from copy import deepcopy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.apps import apps
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.core import mail
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from approvals.errors import NotEligible
 from approvals.models import AccessKey, ApprovalPolicy, User
@@ -25,6 +28,7 @@ from audit.clock import db_now
 from audit.models import AuditEvent
 from reviews.channels import prepare
 from reviews.models import Delivery, Region, Rule, WebhookEndpoint
+from reviews.zones import ReaderZone
 from tests.builders import PASSWORD, bearer, make_checkpoint, make_policy
 
 pytestmark = pytest.mark.db
@@ -109,6 +113,24 @@ def test_every_list_opens_and_searches(root, cast, model):
     assert root.get(page(model) + "?q=a").status_code == 200
     text = root.get(page(model)).content.decode()
     assert "guardian" not in text.lower()
+
+
+async def written_at_noon(path: str, user) -> str:
+    """Return what an asynchronous page would write for noon in UTC."""
+
+    async def page_of(_request):
+        return HttpResponse(f"{timezone.localtime(datetime(2026, 11, 21, 12, tzinfo=UTC)):%H:%M}")
+
+    request = RequestFactory().get(path)
+    request.user = user
+    return (await ReaderZone(page_of)(request)).content.decode()
+
+
+def test_the_readers_zone_holds_on_the_event_loop_and_only_on_the_desk(cast):
+    cast.ann.time_zone = "Asia/Tokyo"
+    assert async_to_sync(written_at_noon)("/admin/", cast.ann) == "21:00"
+    assert async_to_sync(written_at_noon)("/api/v1/me", cast.ann) == "12:00"
+    assert async_to_sync(written_at_noon)("/admin/", AnonymousUser()) == "12:00"
 
 
 def test_a_person_signs_in_and_lands_in_the_queue(cast):
