@@ -93,9 +93,8 @@ def entries(request: HttpRequest) -> list[Entry]:
     if not request.user.is_staff:
         return [mine]
     bypass = _link("approvals.bypass")
-    own = ("admin:reviews_ticket_preferences", "mfa_index")
-    away = reverse("admin:approvals_delegation_away")
-    elsewhere = (requests, bypass, away, *(reverse(name) for name in own))
+    own = ("admin:reviews_ticket_preferences", "admin:approvals_delegation_away", "mfa_index")
+    elsewhere = (requests, bypass, *(reverse(name) for name in own))
     here = request.path not in elsewhere
     shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]
     for _title, items in _GROUPS[1:]:
