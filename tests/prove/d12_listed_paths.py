@@ -13,11 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from approvals.errors import Refusal
 from approvals.models import Receipt
-from approvals.services.policies import publish_policy, rendered
 from audit.clock import db_now, shifted
 from audit.models import AuditEvent
 from reviews.lifecycle import STATUSES, TRANSITIONS
-from reviews.models import Checkpoint, Ticket
+from reviews.models import Ticket
 from reviews.services.receipts import consume_receipt
 from reviews.services.sweeps import conclude_tickets
 from reviews.services.tickets import cancel_ticket, resubmit_ticket, revoke_ticket
@@ -179,24 +178,11 @@ class Life(RuleBasedStateMachine):
         self.told[f"ended {self.paper.status}"] += 1
 
 
-def _asked_for_a_day() -> Cast:
-    """Return a cast whose question is held for five minutes and ends after a day."""
-    people = cast(voters=3, needed=NEEDED, hold="PT5M")
-    checkpoint = Checkpoint.objects.select_related("question").get(slug=people.checkpoint)
-    question = rendered(checkpoint.question)
-    question["timing"] = {**question["timing"], "expires": "PT24H"}
-    checkpoint.question = publish_policy(
-        slug=people.checkpoint, name="A day", question=question, by=None, now=db_now()
-    )
-    checkpoint.save(update_fields=["question"])
-    return people
-
-
 def lives(scene: Scene, *, count: int) -> tuple[Counter[str], list[str]]:
     """Live `count` lives of 30 steps each."""
 
     class Ours(Life):
-        people = _asked_for_a_day()
+        people = cast(voters=3, needed=NEEDED, hold="PT5M", expires="PT24H")
         told: ClassVar[Counter[str]] = Counter(differences=0, steps=0, lives=0)
         wrong: ClassVar[list[str]] = []
 

@@ -9,13 +9,15 @@ from datetime import timedelta
 from functools import partial
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 from django.db import DatabaseError
 
 from approvals.errors import Invalid, Refusal
 from approvals.models import User
 from approvals.presets import PRESETS
-from audit.clock import shifted
+from approvals.services.policies import publish_policy
+from audit.clock import db_now, shifted
 from reviews.models import Checkpoint, Rule, Ticket
 from reviews.representation import ticket_allowed
 from reviews.services.requests import TicketRequest
@@ -181,8 +183,17 @@ def faults(scene: Scene) -> tuple[dict[str, int], dict[str, Any], str]:
 
 def silences() -> tuple[dict[str, int], str]:
     """Let every preset, and every wish of a requester, run out; count a yes nobody switched on."""
-    found: Counter[str] = Counter(silence_that_approved=0, allowing_silences_taken_from_callers=0)
+    found: Counter[str] = Counter(
+        silence_that_approved=0,
+        allowing_silences_taken_from_callers=0,
+        allowing_silences_published_unswitched=0,
+    )
+    published = 0
     for name, preset in PRESETS.items():
+        allowing = [o["key"] for o in preset["options"] if o["effect"] in ("allow", "answer")]
+        for key in allowing:
+            published += 1
+            found["allowing_silences_published_unswitched"] += _published(preset, silence=key)
         people = cast(voters=1, preset=name)
         offered: dict[str, Any] = {"ai": {"options": [{"key": "one"}, {"key": "two"}]}}
         ticket = people.open(**(offered if preset["options_from"] else {}))
@@ -190,13 +201,11 @@ def silences() -> tuple[dict[str, int], str]:
             sweep_deadlines()
         ticket = Ticket.objects.select_related("decision").get(pk=ticket.pk)
         # One preset says so itself, in its own words: what was already done is kept.
-        switched = preset["timing"]["silence"] == "keep"
+        switched = preset["timing"]["silence"] in allowing
         yes = bool(ticket_allowed(ticket, ticket.decision))
         found["silence_that_approved"] += yes and not switched
-        for option in preset["options"]:
-            if option["effect"] not in ("allow", "answer") or switched:
-                continue
-            asked = {"timing": {"silence": option["key"]}}
+        for key in [] if switched else allowing:
+            asked = {"timing": {"silence": key}}
             try:
                 made = open_ticket(
                     requester=people.key.user,
@@ -208,8 +217,20 @@ def silences() -> tuple[dict[str, int], str]:
             except Refusal:
                 continue
             silence = made.decision.question["timing"]["silence"]
-            found["allowing_silences_taken_from_callers"] += silence == option["key"]
-    return dict(found), f"{len(PRESETS)} presets left unanswered"
+            found["allowing_silences_taken_from_callers"] += silence == key
+    ran = f"{len(PRESETS)} presets left unanswered, {published} allowing silences published"
+    return dict(found), ran
+
+
+def _published(preset: dict[str, Any], *, silence: str) -> bool:
+    """Tell whether a question is published that takes silence for a yes, with no switch on."""
+    question = {**preset, "timing": {**preset["timing"], "silence": silence}}
+    slug = f"silent-{uuid4().hex[:8]}"
+    try:
+        publish_policy(slug=slug, name="Silent", question=question, by=None, now=db_now())
+    except Refusal:
+        return False
+    return True
 
 
 def attack(scene: Scene) -> Figure:
