@@ -16,7 +16,7 @@ UNFOLD: tuple[Known, ...] = (
     Known(
         "aria-input-field-name",
         "select2",
-        "Django's autocomplete draws a field of select2's in place of the select; it has no name of "
-        "its own, while the select behind it keeps its label.",
+        "Django's autocomplete draws a field of select2's in place of the select; it has no name "
+        "of its own, while the select behind it keeps its label.",
     ),
 )

@@ -27,8 +27,13 @@ _LOOK = """async (own) => {
     (one) => /url\\(/.test(one.getAttribute("style")) ||
       [...one.attributes].some((a) => /^on/i.test(a.name)));
   const made = new Set([...document.querySelectorAll(".made"), ...handled]);
+  // Read as it is written: a form may have a field called `action`.
+  const address = (one) => {
+    const written = one.getAttribute("href") ?? one.getAttribute("action");
+    try { return new URL(written, document.baseURI).href; } catch { return written; }
+  };
   const out = [...document.querySelectorAll("a[href], form[action], area[href]")].filter(
-    (one) => !(one.href || one.action || "").toString().startsWith(own));
+    (one) => !address(one).startsWith(own));
   for (const one of [...made, ...out].slice(0, 80)) {
     for (const what of ["mouseover", "focus", "click"]) one.dispatchEvent(new MouseEvent(what));
     if (/^(javascript|data):/i.test(one.href || "")) one.click();
