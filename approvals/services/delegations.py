@@ -16,6 +16,7 @@ from audit.clock import db_now
 from audit.services import Actor, Draft, record
 
 LONGEST = timedelta(days=90)
+FARTHEST = timedelta(days=365)
 LONGEST_REASON = 400
 # Arrange a loan for somebody else; see everybody's.
 ARRANGE, SEE = "approvals.add_delegation", "approvals.view_delegation"
@@ -148,6 +149,8 @@ def _check_people(lender: User, delegate: User) -> None:
 def _check_time(starts_at: datetime, ends_at: datetime, now: datetime) -> None:
     if ends_at <= now:
         raise _wrong("/ends_at", "It would already be over; choose a later end.")
+    if starts_at > now + FARTHEST:
+        raise _wrong("/starts_at", "It begins within a year.")
     if ends_at <= starts_at:
         raise _wrong("/ends_at", "It would end before it begins.")
     if ends_at - starts_at > LONGEST:

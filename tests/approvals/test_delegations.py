@@ -66,6 +66,8 @@ class TestStarting:
                 lend(story.lena, story.cleo, days=days)
         with refused(Invalid, at="/ends_at"):
             lend(story.lena, story.cleo, starts_at=db_now() + timedelta(days=8))
+        with refused(Invalid, at="/starts_at"):
+            lend(story.lena, story.cleo, starts_at=db_now() + timedelta(days=366), days=370)
 
     def test_a_loan_never_begins_in_the_past(self, story):
         before = db_now()

@@ -83,6 +83,7 @@ def test_a_part_of_ones_roles_is_lent(cast):
         ({"ends": "2001-01-01T00:00"}, "already be over"),
         ({"ends": "9999-12-31T23:59"}, "at most 90 days|Choose a day"),
         ({"starts": "tomorrow"}, "Choose a day and a time"),
+        ({"starts": "9999-12-01T00:00", "ends": "9999-12-31T23:59"}, "within a year"),
         ({"reason": "x" * 401}, "at most 400"),
         ({"act": "dance"}, "does not know"),
         ({"act": "end", "loan": "x"}, "no such thing"),

@@ -138,7 +138,7 @@ def test_no_body_is_our_failure(cast, address):
     [
         *("/api/v1/tickets", "/api/v1/tickets/{id}", "/api/v1/tickets/{id}/events"),
         *("/api/v1/tickets/{id}/comments", "/api/v1/me/pending", "/api/v1/me/requests"),
-        *("/api/v1/checkpoints", "/api/v1/policies", "/api/v1/keys"),
+        *("/api/v1/checkpoints", "/api/v1/policies", "/api/v1/keys", "/api/v1/delegations"),
     ],
 )
 def test_no_query_is_our_failure(cast, address):
