@@ -42,9 +42,7 @@ class Trial:
     risk: str = ""
 
 
-def try_sample(
-    *, checkpoint: Checkpoint, request: TicketRequest, by: User, now: datetime
-) -> Trial:
+def try_sample(*, checkpoint: Checkpoint, request: TicketRequest, by: User, now: datetime) -> Trial:
     """Return what opening this ticket would do. Everything it writes is undone."""
     trial = Trial()
     region = Region.objects.filter(slug=request.region).first() if request.region else None
