@@ -319,7 +319,11 @@ def test_no_field_of_any_table_can_be_set_on_opening(cast):
 @pytest.mark.parametrize(
     "part, body, known",
     [
-        ("votes", {"choice": "abstain", "version": 1}, {"choice", "reason", "response"}),
+        (
+            "votes",
+            {"choice": "abstain", "version": 1},
+            {"choice", "reason", "response", "on_behalf_of", "password", "code"},
+        ),
         ("claim", {}, set()),
         ("release", {}, set()),
         ("comments", {"text": "x"}, {"text"}),
