@@ -94,6 +94,14 @@ def test_of_several_refusals_that_waited_the_one_that_was_complete_first_settles
     assert found.winner == Outcome("reject", "deny", "", 9)
 
 
+def test_of_two_different_refusals_that_waited_the_earlier_settles() -> None:
+    options = (*BOTH, Option("cannot", "Cannot", "deny"))
+    steps = question(stage(("A", 1), rejections=9), stage(("B", 1)), options=options)
+    waiting = [cast(9, "reject", "1:B", at=MORNING), cast(1, "cannot", "1:B")]
+    found = decide(steps, [*waiting, cast(2, "approve", "A")])
+    assert found.winner == Outcome("reject", "deny", "", 9)
+
+
 def test_of_two_stages_the_refusal_that_was_complete_first_settles() -> None:
     steps = question(stage(("A", 1), rejections=3), stage(("B", 1), rejections=2))
     casts = [
@@ -118,6 +126,14 @@ def test_who_is_left_counts_those_who_fit_something() -> None:
     assert not decide(five, [], remaining=[fitting] * 4).can_settle
     mixed = [Seated(seats("A"), frozenset({n})) for n in range(5)]
     assert decide(five, [], remaining=mixed).can_settle
+
+
+def test_listed_people_who_are_left_are_known_by_their_names() -> None:
+    asked = question(Stage("Stage", (Need("A", 2, (7, "bo")),), 2))
+    seven, bo, other = (Seated(seats("A"), frozenset({name})) for name in (7, "bo", 9))
+    assert decide(asked, [], remaining=[seven, bo]).can_settle
+    assert not decide(asked, [], remaining=[seven, other]).can_settle
+    assert decide(asked, [], remaining=[seven, bo, other]).eligible_left == 2
 
 
 def test_votes_that_wait_are_used_when_asking_what_can_still_settle() -> None:
@@ -227,6 +243,9 @@ def test_a_question_is_counted_only_when_all_its_counts_are_numbers() -> None:
         ([Demand(4, 7), Demand(2, 3), Demand(1, 1)], {1: 1, 3: 2, 7: 4}, True),
         ([Demand(5, 7), Demand(2, 3), Demand(1, 1)], {1: 1, 3: 2, 7: 4}, False),
         ([Demand(1, 6), Demand(1, 5), Demand(1, 3)], {4: 1, 2: 1, 1: 1}, True),
+        # Whoever was given up once cannot be given up again.
+        ([Demand(1, 3), Demand(1, 1), Demand(1, 1)], {1: 1, 2: 2}, False),
+        ([Demand(2, 3), Demand(1, 1), Demand(2, 1)], {1: 2, 2: 3}, False),
         ([Demand(2, 6), Demand(2, 5), Demand(2, 3)], {4: 2, 2: 2, 1: 2}, True),
         ([Demand(2, 6), Demand(2, 5), Demand(3, 3)], {4: 2, 2: 2, 1: 2}, False),
         ([Demand(2, 6), Demand(2, 6), Demand(2, 3)], {4: 1, 2: 3, 1: 2}, True),
