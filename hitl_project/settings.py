@@ -372,7 +372,7 @@ UNFOLD = {
     "SITE_HEADER": "Countersign",
     "SITE_SUBHEADER": "People decide what software may do",
     "SHOW_VIEW_ON_SITE": False,
-    "BORDER_RADIUS": "6px",
+    "BORDER_RADIUS": "8px",
     # Unfold would print the colours into an inline style; they stand in palette.css instead, so
     # that the content security policy needs no exception for styles.
     "COLORS": lambda _request: {},
