@@ -56,7 +56,7 @@ def privileged(column: models.Field[Any, Any], standing: Json) -> Any:
 def routes(people: Cast, ticket: Ticket, decided: Ticket) -> Iterator[tuple[str, str, Json, str]]:
     """Yield every route that takes a body: method, path, a good body, whose call it is."""
     one, two = f"/api/v1/tickets/{ticket.pk}", f"/api/v1/tickets/{decided.pk}"
-    digest = decided.decision.action_digest
+    digest, voter = decided.decision.action_digest, people.voters[0].get_username()
     bodies: list[tuple[str, str, Json, str]] = [
         ("POST", "/api/v1/tickets", {"checkpoint": people.checkpoint, "title": "New"}, "key"),
         ("POST", "/api/v1/tickets/bulk", {"tickets": [{"title": "New"}]}, "key"),
@@ -68,6 +68,17 @@ def routes(people: Cast, ticket: Ticket, decided: Ticket) -> Iterator[tuple[str,
         ("POST", f"{one}/release", {}, "person"),
         ("POST", f"{one}/comments", {"text": "hm"}, "person"),
         ("POST", f"{two}/revoke", {"reason": "no"}, "voter"),
+        ("POST", f"{one}/skip", {}, "person"),
+        ("POST", f"{one}/escalate", {"reason": "late"}, "person"),
+        ("POST", f"{one}/assign", {"person": voter}, "person"),
+        ("POST", f"{one}/test-mail", {}, "person"),
+        ("POST", f"{two}/acknowledge", {}, "key"),
+        (
+            *("POST", "/api/v1/tickets/bulk-votes"),
+            *({"choice": "approve", "tickets": [{"id": str(ticket.pk), "version": 1}]}, "person"),
+        ),
+        ("POST", "/api/v1/delegations", {"delegate": voter, "ends_at": "2099-01-01"}, "person"),
+        ("POST", "/api/v1/bypasses", {"duration": "1h", "reason": "all is on fire"}, "person"),
         ("POST", "/api/v1/queues/general/next", {}, "person"),
         ("POST", "/api/v1/keys", {"name": "mine", "kind": "personal"}, "person"),
         ("POST", "/hitl/tickets", {"title": "New"}, "key"),
@@ -182,7 +193,19 @@ OPEN = set(CHOSEN) | {
     *("checkpoint", "proposal", "reference", "summary", "ai", "amount", "financial_impact"),
     *("compliance", "novel_pattern", "labels", "preset", "question", "interaction", "pipeline"),
     *("callback_url", "on_behalf_of", "previous", "region", "expires_at", "reason", "version"),
-    *("response", "amendments", "name", "kind", "scopes", "nonce", "digest", "result"),
+    *("person", "until", "delegate", "lender", "roles", "starts_at", "ends_at", "incident"),
+    *(
+        "password",
+        "networks",
+        "response",
+        "amendments",
+        "name",
+        "kind",
+        "scopes",
+        "nonce",
+        "digest",
+        "result",
+    ),
 }
 
 

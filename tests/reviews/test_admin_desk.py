@@ -114,7 +114,9 @@ def test_looking_changes_nothing(cast):
         for address in (QUEUE, page_of(ticket), QUEUE + f"{ticket.pk}/history/"):
             client.get(address)
             client.head(address)
-    written = [q["sql"] for q in queries if not q["sql"].lstrip().startswith(("SELECT", "WITH"))]
+    written = [
+        q["sql"] for q in queries if not q["sql"].lstrip(" (").startswith(("SELECT", "WITH"))
+    ]
     assert written == []
     assert client.get(QUEUE + "next/").status_code == 405
 
