@@ -291,7 +291,8 @@ def look(browser: Browser, demo: Demo, screen: Screen) -> None:
 
 def look_at_mail(browser: Browser, demo: Demo) -> None:
     """Store a mail as a mail program shows it."""
-    ticket = demo.api.open("Refund 90 for order A-21", proposal={**REFUND, "amount": 90}, amount=90)
+    proposal = {**REFUND, "amount": 90, "order": "A-21"}
+    ticket = demo.api.open("Refund 90 for order A-21", proposal=proposal, amount=90)
     text = html_of(demo.mail_about(ticket, to="chloe"))
     for style in STYLES:
         with opened(browser, style) as page:
