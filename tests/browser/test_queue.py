@@ -153,15 +153,15 @@ def test_a_sample_arrives_as_a_test_mail(page: Page, demo: Demo):
 
 
 def test_a_person_sees_what_was_asked_for_them_and_cancels_it(page, demo):
-    ticket = demo.api.open("Order a chair", on_behalf_of="otto@demo.example")
+    ticket = demo.api.open("Order a stool", on_behalf_of="otto@demo.example")
     sign_in(page, demo, "otto")
     page.get_by_role("link", name="My requests").first.click()
-    request = page.locator(".request", has_text="Order a chair")
+    request = page.locator(".request", has_text="Order a stool")
     expect(request.get_by_text("Nobody holds it yet.")).to_be_visible()
     request.locator("summary").click()
     request.get_by_label("Why").fill("Found one.")
     request.get_by_role("button", name="Cancel this request").click()
-    expect(page.locator(".request", has_text="Order a chair")).to_contain_text("Cancelled")
+    expect(page.locator(".request", has_text="Order a stool")).to_contain_text("Cancelled")
     assert demo.api.read(ticket)["status"] == "cancelled"
 
 
