@@ -42,7 +42,7 @@ def demo(migrated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     known = json.loads((folder / "demo.json").read_text())
     with mail_server() as box, serving.serving(folder, EMAIL_URL=box.url) as served:
         people = {person["username"]: person for person in known["people"]}
-        yield Demo(served.url, people, Api(served.url, known["service_key"]), box)
+        yield Demo(served.url, people, Api(served.url, known["service_key"]), box, folder)
 
 
 @pytest.fixture(scope="session")

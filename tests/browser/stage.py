@@ -1,6 +1,7 @@
 """One demo for every browser test: served once, with its mail, people and tickets to look at."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.browser.calls import Api
@@ -15,6 +16,7 @@ class Demo:
     people: dict[str, dict[str, Any]]
     api: Api
     box: Mailbox
+    folder: Path
     cookies: dict[str, list[Any]] = field(default_factory=dict)
 
     def as_person(self, username: str) -> Api:
