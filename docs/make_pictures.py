@@ -261,7 +261,7 @@ def staged() -> Iterator[Demo]:
         known = json.loads((folder / "demo.json").read_text())
         people = {person["username"]: person for person in known["people"]}
         with serving.serving(folder, EMAIL_URL=box.url) as served:
-            yield Demo(served.url, people, Api(served.url, known["service_key"]), box)
+            yield Demo(served.url, people, Api(served.url, known["service_key"]), box, folder)
 
 
 @contextmanager
