@@ -71,7 +71,8 @@ class Environment:
             return default
         word = value.strip().lower()
         if word not in TRUE | FALSE:
-            stop(f"{name} is {value!r}, which is neither true nor false; use true or false.")
+            # Any HITL_ name is read as a switch, so what stands there may be a secret: not repeated.
+            stop(f"{name} is neither true nor false; use true or false.")
         return word in TRUE
 
     def number(self, name: str, default: int, *, least: int, most: int) -> int:
