@@ -145,16 +145,16 @@ def test_a_vote_is_taken_back_inside_the_hold_and_revoked_after_it(door: Door, d
 
 def test_a_delegate_votes_for_who_is_away(door: Door, demo: Demo) -> None:
     ends_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    ben = demo.as_person("ben")
-    loan = ben.call("POST", "/delegations", {"delegate": "ana", "ends_at": ends_at})
+    chloe = demo.as_person("chloe")
+    loan = chloe.call("POST", "/delegations", {"delegate": "ana", "ends_at": ends_at})
     try:
         ticket = ask(demo, "general", region="Region2")
-        door.vote("ana", ticket, "approve", lender="ben")
+        door.vote("ana", ticket, "approve", lender="chloe")
         now = stands(demo, ticket, "approved", True)
     finally:
-        ben.call("DELETE", f"/delegations/{loan['id']}")
+        chloe.call("DELETE", f"/delegations/{loan['id']}")
     (cast,) = now["tally"]["people"]
-    assert (cast["name"], cast["on_behalf_of"]) == ("ana", "ben")
+    assert (cast["name"], cast["on_behalf_of"]) == ("ana", "chloe")
 
 
 def test_what_passed_under_a_bypass_is_looked_at_afterwards(door: Door, demo: Demo) -> None:
