@@ -71,7 +71,7 @@ class Environment:
             return default
         word = value.strip().lower()
         if word not in TRUE | FALSE:
-            # Any HITL_ name is read as a switch, so what stands there may be a secret: not repeated.
+            # Any HITL_ name is read as a switch: what stands there may be a secret.
             stop(f"{name} is neither true nor false; use true or false.")
         return word in TRUE
 
