@@ -23,8 +23,10 @@ from reviews.models import Checkpoint
 from reviews.representation import iso
 from reviews.services.bypass_reviews import passed_under, review_of
 from reviews.services.bypasses import bypass_members, end_bypass, people_told, start_bypass
+from reviews.services.findings import findings
 from reviews.services.pauses import paused_among
 
+_READ_POLICIES = "approvals.view_approvalpolicy"
 _SEES_ALL = ("approvals.view_bypass", "approvals.start_bypass")
 
 
@@ -243,6 +245,18 @@ class StandingCheckpointAnswer(serializers.Serializer[Any]):
     paused = serializers.BooleanField()
 
 
+class StandingFindingAnswer(serializers.Serializer[Any]):
+    """What keeps a checkpoint's question from being answered, or might."""
+
+    checkpoint = serializers.CharField()
+    policy = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField(allow_null=True)
+    severity = serializers.ChoiceField(["error", "warning"])
+    code = serializers.CharField()
+    pointer = serializers.CharField()
+    message = serializers.CharField()
+
+
 class StatusAnswer(serializers.Serializer[Any]):
     """How the service stands: what is switched off, passed or paused."""
 
@@ -252,6 +266,7 @@ class StatusAnswer(serializers.Serializer[Any]):
     stubs = serializers.BooleanField()
     bypasses = StandingBypassAnswer(many=True)
     checkpoints = StandingCheckpointAnswer(many=True)
+    findings = StandingFindingAnswer(many=True, help_text="For who may read policies.")
 
 
 class StatusPage(ApiView):
@@ -291,5 +306,6 @@ class StatusPage(ApiView):
                     for bypass in running(db_now())
                 ],
                 "checkpoints": [{"slug": row.slug, "paused": row.pk in paused} for row in standing],
+                "findings": findings() if self.user.has_perm(_READ_POLICIES) else [],
             }
         )

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from approvals.models import AccessKey, Bypass
@@ -13,7 +13,7 @@ from audit.clock import db_now
 from audit.models import AuditEvent
 from reviews.services.bypasses import sweep_bypasses
 from tests.builders import PASSWORD, Cast, bearer, make_policy, make_service_key, personal_token
-from tests.stories import checkpoint
+from tests.stories import checkpoint, people, question
 
 pytestmark = pytest.mark.db
 
@@ -178,6 +178,18 @@ class TestHowTheServiceStands:
             assert (bypass["by_label"], bypass["reason"]) == ("Lena", reason)
             paused = {row["slug"]: row["paused"] for row in stands["checkpoints"]}
             assert (paused["cost-threshold"], paused["general"]) == (True, False)
+
+    def test_what_nobody_could_answer_is_told_to_who_may_read_policies(self, crew):
+        Group.objects.create(name="Night watch")
+        crew.roles["manager"].permissions.add(
+            Permission.objects.get(codename="view_approvalpolicy")
+        )
+        checkpoint("gate", question("approval", needs=[people("Night watch")]))
+        told = crew.as_person(crew.max).get("/api/v1/status").json()["findings"]
+        found = [one for one in told if one["checkpoint"] == "gate"]
+        assert {one["severity"] for one in found} == {"error"}
+        assert any("Night watch" in one["message"] for one in found)
+        assert crew.as_key().get("/api/v1/status").json()["findings"] == []
 
     def test_an_open_alert_pauses_its_checkpoint_until_it_is_acknowledged(self, crew):
         checkpoint("cost-threshold", {**PRESETS["acknowledgement"]})

@@ -73,6 +73,12 @@ def alarms(status: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def findings(status: Mapping[str, Any]) -> list[str]:
+    """Return what keeps questions from being answered, or might, a sentence each."""
+    rows = map(mapping, sequence(status.get("findings")))
+    return [f"{text(row.get('checkpoint'))}: {text(row.get('message'))}" for row in rows]
+
+
 def paused(status: Mapping[str, Any]) -> list[str]:
     """Return the checkpoints at which an alert waits to be acknowledged."""
     rows = map(mapping, sequence(status.get("checkpoints")))

@@ -164,6 +164,7 @@ def _standing(report: Report, connection: Connection) -> None:
         report.warnings.append(f"Whether something passes without people is not known: {error}.")
         return
     report.alarms += emergency.alarms(report.stands)
+    report.warnings += emergency.findings(report.stands)
 
 
 def _off(kind: Mapping[str, Any]) -> str:
