@@ -10,6 +10,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from tests.browser.stage import Demo
+from tests.serving import manage
 
 _CAMPAIGN = {
     "recipient_count": 240,
@@ -140,9 +141,38 @@ def link(state: str, **given: Any) -> Callable[[Demo], str]:
             demo.api.call("POST", f"/tickets/{one['id']}/resubmit", told)
         elif state == "decided":
             demo.vote("leo" if given else "chloe", one, "approve")
+        elif state == "voted":
+            demo.vote("chloe", one, "approve")
+        elif state in _ROWS:
+            done = manage("shell", "-c", _ROWS[state].format(ticket=one["id"]), folder=demo.folder)
+            assert done.returncode == 0, done.stderr
         return found
 
     return address
+
+
+# What no door does: a day passes, and somebody turns out to have written what is asked.
+_ROWS = {
+    "expired": """
+from datetime import timedelta
+from django.db.models import F
+from approvals.models import DecisionLink
+found = DecisionLink.objects.filter(decision__subject="{ticket}")
+assert found.update(expires_at=F("expires_at") - timedelta(days=2))
+""",
+    "not asked": """
+from approvals.models import Decision, Exclusion, User
+decision = Decision.objects.get(subject="{ticket}")
+Exclusion.objects.create(decision=decision, user=User.objects.get(username="chloe"), why="editor")
+""",
+}
+
+
+def _confirmed(page: Page) -> None:
+    """Answer on the page of a link."""
+    page.locator(".pick input").first.check()
+    page.get_by_role("button", name="Confirm").click()
+    page.locator(".stamp").wait_for()
 
 
 def _chosen(button: str, then: str = "") -> Callable[[Page], Any]:
@@ -246,6 +276,13 @@ MAIL = (
     Place("link, decide at the desk",
           link("open", checkpoint="ai-upgrade", proposal=_UPGRADE), who=""),
     Place("link, decided", link("decided"), who=""),
+    Place("link, used", link("open"), who="", does=_confirmed),
+    Place("link, voted", link("voted", priority="critical"), who="",
+          ready="#decision-h:has-text('You answered')"),
+    Place("link, expired", link("expired"), who="",
+          ready="#decision-h:has-text('Links work for a day')"),
+    Place("link, not asked", link("not asked"), who="",
+          ready="#decision-h:has-text('Nothing for you to decide')"),
     Place("link, changed", link("changed"), who=""),
     Place("link, of another", link("open"), who="ben"),
     Place("link, unknown", at("/a/nothing-of-the-kind"), who=""),
