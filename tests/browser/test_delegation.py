@@ -23,7 +23,7 @@ def away_page(page: Page) -> None:
 
 def test_ana_votes_for_ben_while_he_is_on_leave(page, demo: Demo):
     address = f"{demo.url}/admin/reviews/ticket/{{}}/change/"
-    ticket = demo.api.open("Pay the ferry", region="Region2")
+    ticket = demo.api.open("Pay the ferryman of Ben", region="Region2")
     second = demo.api.open("Pay the pilot", region="Region2")
 
     come(page, demo, "ben")
@@ -49,7 +49,7 @@ def test_ana_votes_for_ben_while_he_is_on_leave(page, demo: Demo):
     expect(page.get_by_role("status").filter(has_text="You act")).to_contain_text(
         "You act for Ben Adler until"
     )
-    page.get_by_role("link", name="Pay the ferry", exact=True).click()
+    page.get_by_role("link", name="Pay the ferryman of Ben", exact=True).click()
     expect(page.get_by_text(re.compile(r"You act for Ben Adler \(until .+\)\."))).to_be_visible()
     page.keyboard.press("a")
     expect(page.get_by_role("heading", name="Approved", exact=True)).to_be_visible()
