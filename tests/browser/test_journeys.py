@@ -64,6 +64,7 @@ def test_two_keys_approve_the_most_urgent_ticket(keys: Keyboard, demo: Demo) -> 
     keys.page.reload()
     keys.press("Enter")
     heading(keys.page, "Pay the florist")
+    expect(keys.page.get_by_text("You hold this until")).to_be_visible()
     keys.press("a")
     heading(keys.page, "Approved")
     assert demo.api.read(ticket)["allowed"] is True
@@ -75,6 +76,7 @@ def test_four_keys_at_most_reject_with_a_reason(keys: Keyboard, demo: Demo) -> N
     keys.page.reload()
     keys.press("Enter")
     heading(keys.page, "Pay twice")
+    expect(keys.page.get_by_text("You hold this until")).to_be_visible()
     keys.press("r")
     expect(keys.page.get_by_label("Reason", exact=True).first).to_be_focused()
     keys.write("already paid, see a, r and z")
