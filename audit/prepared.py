@@ -1,6 +1,6 @@
 """Reads whose SQL is written once.
 
-A vote makes three of them, and writing the SQL cost more than running it.
+A vote makes several of them, and writing the SQL cost more than running it.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,12 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db import connection, models
+from django.db.models.query import get_related_populators
 from django.db.transaction import TransactionManagementError
 
 Row = TypeVar("Row", bound=models.Model)
 
-_KEY: Any = models.UUIDField()
+_UUID: Any = models.UUIDField()
 # Stands where the key goes while the SQL is written; no row of ours bears it.
 _PROBE = UUID("00000000-0000-4000-8000-c0de00000000")
 
@@ -30,20 +31,29 @@ class _Plan:
     names: tuple[str, ...]
     annotations: tuple[tuple[str, int], ...]
     converters: tuple[tuple[int, tuple[Any, ...], Any], ...]
+    related: tuple[Any, ...]
 
 
 class PreparedRead(Generic[Row]):
-    """Give the rows a queryset gives for one UUID.
+    """Give the rows a queryset gives for one key, with those it selects beside them.
 
     The queryset puts the key into conditions only; everything else in it is the same at every
-    call, and it fetches no related rows.
+    call.
+
+    :param field: what the key is, where it is no UUID; `probe` is a value no row of ours bears.
     """
 
-    def __init__(self, queryset: Callable[[UUID], models.QuerySet[Row]]) -> None:
-        self._queryset = queryset
+    def __init__(
+        self,
+        queryset: Callable[[Any], models.QuerySet[Row]],
+        *,
+        field: Any = _UUID,
+        probe: Any = _PROBE,
+    ) -> None:
+        self._queryset, self._field, self._probe = queryset, field, probe
         self._plans: dict[str, _Plan] = {}
 
-    def __call__(self, key: UUID) -> list[Row]:
+    def __call__(self, key: Any) -> list[Row]:
         """Return the rows for this key.
 
         :raises TransactionManagementError: for a read that locks, outside a transaction.
@@ -51,14 +61,15 @@ class PreparedRead(Generic[Row]):
         plan = self._plans.get(connection.vendor) or self._write()
         if plan.locks and not connection.in_atomic_block:
             raise TransactionManagementError("A lock is held by a transaction; none is open.")
-        value, probe = (_KEY.get_db_prep_value(each, connection) for each in (key, _PROBE))
+        keys = (key, self._probe)
+        value, probe = (self._field.get_db_prep_value(each, connection) for each in keys)
         parameters = [value if each == probe else each for each in plan.parameters]
         with connection.cursor() as cursor:
             cursor.execute(plan.sql, parameters)
             return [_instance(plan, list(row)) for row in cursor.fetchall()]
 
     def _write(self) -> _Plan:
-        query = self._queryset(_PROBE).query
+        query = self._queryset(self._probe).query
         compiler = query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
         fields = compiler.klass_info["select_fields"]
@@ -73,6 +84,11 @@ class PreparedRead(Generic[Row]):
             names=tuple(c.target.attname for c, _, _ in compiler.select[first : last + 1]),
             annotations=tuple(compiler.annotation_col_map.items()),
             converters=tuple((at, tuple(do), column) for at, (do, column) in converters.items()),
+            related=tuple(
+                get_related_populators(  # type: ignore[call-arg]  # the stubs know a later Django
+                    compiler.klass_info, compiler.select, connection.alias
+                )
+            ),
         )
         self._plans[connection.vendor] = plan
         return plan
@@ -86,4 +102,6 @@ def _instance(plan: _Plan, row: list[Any]) -> Any:
     found = plan.model.from_db(connection.alias, plan.names, own)
     for name, position in plan.annotations:
         setattr(found, name, row[position])
+    for populator in plan.related:
+        populator.populate(row, found)
     return found

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 
-from django.db import transaction
+from django.db import models, transaction
 
 from approvals.errors import Invalid, WrongState
 from approvals.models import AccessKey, User
+from audit.prepared import PreparedRead
 from audit.services import Actor, Draft, record
 
 GRACE = timedelta(hours=24)
@@ -101,15 +102,23 @@ def create_key(
     return key, token
 
 
+_with_prefix = PreparedRead(
+    lambda prefix: AccessKey.objects.select_related("user", "owner").filter(prefix=prefix),
+    field=models.CharField(),
+    probe="no prefix",
+)
+
+
 def find_key(token: str) -> AccessKey | None:
     """Return the key a token belongs to, or None; whether it is still good is another question."""
     body, checksum = token[:-8], token[-8:]
     parts = body.split("_", 2)
     if len(parts) != 3 or parts[0] != "hitl" or _checksum(body) != checksum:
         return None
-    key = AccessKey.objects.select_related("user", "owner").filter(prefix=parts[1]).first()
-    if key is None:
+    found = _with_prefix(parts[1])
+    if not found:
         return None
+    key = found[0]
     hashed = _hashed(token)
     if not hmac.compare_digest(key.hash, hashed):
         if not key.previous_hash or not hmac.compare_digest(key.previous_hash, hashed):

@@ -6,26 +6,27 @@ and again after the wait. In between no thread and no database connection is hel
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.response import Response
 
+from reviews.live import hub
 from reviews.models import Ticket
-from reviews.nudges import channel_name
 
 LONGEST = 50
 MOST_WAITERS = 200
 # A nudge may be lost; so long a waiter may then be late.
 LOOK_AGAIN = 5.0
+# So long the first waiter of a process is given until changes are heard; without them it looks.
+READY = 0.25
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
 _PENDING = Ticket.Status.PENDING
@@ -68,14 +69,15 @@ async def _wait(
         answer = await _read(view, request, names)
         ticket_id = _still_pending(answer)
         if ticket_id is not None and seconds > 0:
-            async with _listening(ticket_id) as heard:
+            with hub().listening(str(ticket_id)) as heard:
+                await hub().ready(READY)
                 # Whatever happened before we listened is seen by this look.
                 while await _status(ticket_id) == _PENDING:
                     left = deadline - asyncio.get_running_loop().time()
                     if left <= 0:
                         break
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(heard(), min(left, LOOK_AGAIN))
+                        await asyncio.wait_for(heard.changed(), min(left, LOOK_AGAIN))
             answer = await _read(view, request, names)
     finally:
         _waiters -= 1
@@ -116,35 +118,3 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
             connections.close_all()
 
     return await sync_to_async(alone, thread_sensitive=False)()
-
-
-@asynccontextmanager
-async def _listening(ticket_id: UUID) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
-    """Yield a function that waits for the next nudge about a ticket.
-
-    Without live updates (or while they are away) it waits for ever: looking again is the net.
-    """
-    layer = get_channel_layer()
-    group = channel_name(str(ticket_id))
-    channel = None
-    if layer is not None:
-        try:
-            channel = await layer.new_channel("waiter")
-            await layer.group_add(group, channel)
-        except Exception:  # the layer's client has many kinds; looking again needs none of them
-            channel = None
-
-    async def heard() -> Any:
-        if layer is None or channel is None:
-            return await asyncio.Event().wait()
-        try:
-            return await layer.receive(channel)
-        except Exception:  # as above
-            return await asyncio.Event().wait()
-
-    try:
-        yield heard
-    finally:
-        if layer is not None and channel is not None:
-            with suppress(Exception):
-                await asyncio.shield(layer.group_discard(group, channel))

@@ -1,0 +1,124 @@
+"""Hear of changed tickets, on an event loop of a web process.
+
+However many callers and pages wait here, a process listens once and passes on what it hears. What
+is heard is a hint and may be lost: whoever waits looks again by themselves now and then.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from reviews.nudges import GROUP
+
+# A layer that lost its Redis lost what it knew of us too; a group forgets members after a day.
+_AFTER_A_FAULT = 1.0
+_JOIN_AGAIN = 3600.0
+
+
+class Listener:
+    """What one waiter heard since it last asked."""
+
+    def __init__(self, ticket_id: str | None) -> None:
+        self.ticket_id = ticket_id
+        self._heard: dict[str, None] = {}
+        self._woken = asyncio.Event()
+
+    def hear(self, ids: list[str]) -> None:
+        """Note the changes this waiter waits for."""
+        mine = ids if self.ticket_id is None else [one for one in ids if one == self.ticket_id]
+        if mine:
+            self._heard.update(dict.fromkeys(mine))
+            self._woken.set()
+
+    async def changed(self) -> list[str]:
+        """Wait for changes and return the ids of the tickets."""
+        await self._woken.wait()
+        self._woken.clear()
+        heard, self._heard = list(self._heard), {}
+        return heard
+
+
+class Hub:
+    """The one ear of a process, on one event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._by_ticket: dict[str, set[Listener]] = {}
+        self._joined = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._listen_forever())
+        # A loop that ends cancels its tasks; the next one gets a hub of its own.
+        self._task.add_done_callback(lambda _: _hubs.pop(loop, None))
+
+    async def ready(self, within: float) -> bool:
+        """Return whether whatever is announced from now on is heard."""
+        try:
+            await asyncio.wait_for(self._joined.wait(), within)
+        except TimeoutError:
+            return False
+        return True
+
+    @contextmanager
+    def listening(self, ticket_id: str | None = None) -> Iterator[Listener]:
+        """Yield a listener for one ticket, or for all of them."""
+        one = Listener(ticket_id)
+        kept = (
+            self._listeners if ticket_id is None else self._by_ticket.setdefault(ticket_id, set())
+        )
+        kept.add(one)
+        try:
+            yield one
+        finally:
+            kept.discard(one)
+            if ticket_id is not None and not kept:
+                self._by_ticket.pop(ticket_id, None)
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        ids = message["ids"]
+        for one in self._listeners:
+            one.hear(ids)
+        for ticket_id in ids:
+            for one in self._by_ticket.get(ticket_id, ()):
+                one.hear([ticket_id])
+
+    async def _listen_forever(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except Exception:  # the layer's client has many kinds; each ends with another try
+                self._joined.clear()
+                await asyncio.sleep(_AFTER_A_FAULT)
+
+    async def _listen(self) -> None:
+        layer = get_channel_layer()
+        if layer is None:
+            await asyncio.Event().wait()
+        loop = asyncio.get_running_loop()
+        channel = await layer.new_channel("hub")
+        try:
+            while True:
+                await layer.group_add(GROUP, channel)
+                self._joined.set()
+                until = loop.time() + _JOIN_AGAIN
+                while (left := until - loop.time()) > 0:
+                    try:
+                        message = await asyncio.wait_for(layer.receive(channel), left)
+                    except TimeoutError:
+                        break
+                    self._pass_on(message)
+        finally:
+            await layer.group_discard(GROUP, channel)
+
+
+_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
+
+
+def hub() -> Hub:
+    """Return the hub of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+    return _hubs[loop]
