@@ -33,6 +33,7 @@ from reviews.interactions import shaped_by
 from reviews.models import Checkpoint, Queue, QueueChoice, Region, Rule
 from reviews.models.checkpoint import Risk
 from reviews.services.requests import TicketRequest
+from reviews.stubs import SENTENCE, stubbed
 
 SWITCHED_OFF = "switched off"
 
@@ -119,6 +120,9 @@ def ask(
     bypass = _bypass(checkpoint, judged, now=now)
     if bypass is not None:
         then, by, rule = "allow", Decision.By.BYPASS, {**rule, "why": passes_under(bypass, rule)}
+    elif then == "ask" and stubbed(checkpoint.slug):
+        why = f"{SENTENCE} Else people were asked: {rule['why']}" if rule.get("why") else SENTENCE
+        rule = {**rule, "why": why}
     return Asking(
         then,
         by,

@@ -1,16 +1,19 @@
 """What time and settled answers make of tickets: final, expired, escalated, overdue."""
 
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from approvals.models import Decision
 from approvals.services import decisions
 from approvals.services.polls import asks_after
-from reviews import lifecycle
+from reviews import lifecycle, stubs
 from reviews.models import Assignment, Ticket
 
 if TYPE_CHECKING:
     from reviews.services.turns import Turn
+
+log = logging.getLogger(__name__)
 
 _WAITING = {Ticket.Status.PENDING, Ticket.Status.NEEDS_CHANGES}
 
@@ -27,9 +30,37 @@ def conclude(turn: "Turn") -> None:
             finish(turn)
     elif ticket.expires_at <= now:
         expire(turn)
+    elif ticket.status == Ticket.Status.PENDING and _stub_passes_by(turn, now):
+        pass_by_stub(turn)
     elif ticket.status == Ticket.Status.PENDING:
         _remind(turn)
     plan(turn)
+
+
+def pass_by_stub(turn: "Turn") -> None:
+    """Let a ticket pass that no person answered, because the service runs in stub mode."""
+    decisions.settle_by_rule(
+        decision=turn.decision,
+        effect="allow",
+        by=Decision.By.STUB,
+        now=turn.now,
+        reason=stubs.SENTENCE,
+    )
+    log.warning("stub: %s passes, no person was asked", turn.ticket.label)
+    finish(turn)
+
+
+def _stub_passes_at(turn: "Turn") -> datetime | None:
+    decision = turn.decision
+    if decision.settled_at is not None or not decision.system.get("stubs"):
+        return None
+    slug = turn.ticket.checkpoint.slug
+    return stubs.passes_at(slug=slug, system=decision.system, opened_at=decision.opened_at)
+
+
+def _stub_passes_by(turn: "Turn", now: datetime) -> bool:
+    at = _stub_passes_at(turn)
+    return at is not None and at <= now
 
 
 def finish(turn: "Turn") -> None:
@@ -144,6 +175,8 @@ def plan(turn: "Turn") -> None:
     else:
         deadline = None
     at = deadline[1] if deadline else None
+    if at is not None and ticket.status == Ticket.Status.PENDING:
+        at = min(at, _stub_passes_at(turn) or at)
     if at != ticket.next_deadline_at:
         turn.change(next_deadline_at=at)
 

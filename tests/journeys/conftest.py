@@ -6,6 +6,7 @@ _DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 _JOURNEYS = {
     "test_one_process.py": "sqlite",
     "test_seed_snippets.py": "sqlite",
+    "test_stubs.py": "sqlite",
     "test_separate_processes.py": "postgresql",
 }
 
