@@ -154,6 +154,29 @@ WHERE l.delegate_id = %(user)s AND {_IN_FORCE} AND {_LENT_MEMBER}
 """  # noqa: S608
 
 
+# Two accounts of one person share their identity; so both are authors, and both are delegates.
+_AUTHORS = f"""
+SELECT u.id, u.identity FROM approvals_user u
+WHERE u.kind = 'human' AND u.identity IN (people)
+UNION
+SELECT d.id, d.identity
+FROM approvals_user o
+JOIN approvals_delegation l ON l.lender_id = o.id AND {_IN_FORCE}
+JOIN approvals_user v ON v.id = l.delegate_id
+JOIN approvals_user d ON d.identity = v.identity AND d.kind = 'human'
+WHERE o.identity IN (people)
+"""  # noqa: S608
+
+
+def authors_and_delegates(identities: Iterable[str], *, now: datetime) -> list[tuple[int, str]]:
+    """Return (user id, identity) of everybody so called, and of who votes for one of them now."""
+    names = {f"name{place}": identity for place, identity in enumerate(sorted(set(identities)))}
+    if not names:
+        return []
+    query = _AUTHORS.replace("(people)", f"({', '.join(f'%({name})s' for name in names)})")
+    return [(row[0], row[1]) for row in _rows(query, {"now": _instant(now), **names})]
+
+
 def holders(
     *, policy_id: UUID, user_ids: Iterable[int], decision_id: UUID, now: datetime
 ) -> dict[int, Holder]:

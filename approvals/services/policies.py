@@ -54,6 +54,12 @@ def question_of_policy(policy: ApprovalPolicy) -> Question:
     return parse_question(rendered(policy))
 
 
+@lru_cache(maxsize=512)
+def published_question(policy_id: UUID) -> Question:
+    """Return the question of a published policy version; like the version it never changes."""
+    return question_of_policy(published(policy_id))
+
+
 def safeguards_of(policy: ApprovalPolicy) -> Safeguards:
     """Return how votes under a policy version are taken."""
     return _safeguards(json.dumps(policy.safeguards, sort_keys=True))

@@ -54,7 +54,9 @@ def ticket_whole(
     """
     if poll is None:
         within = ticket.people_within()
-        poll = read_poll(decision=ticket.decision, also=[viewer.pk], within=within)
+        # A machine never votes, whatever it holds.
+        also = () if viewer.is_machine else (viewer.pk,)
+        poll = read_poll(decision=ticket.decision, also=also, within=within)
     can, why_not = available_actions(poll, ticket, viewer)
     open_now = ticket.status == Ticket.Status.PENDING and ticket.decision.settled_at is None
     answer = {

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import CharField, Q
 
+from approvals import permissions
 from approvals.answers import check_against, check_plain
 from approvals.eligibility import normalise_identity
 from approvals.errors import Invalid
@@ -17,7 +18,6 @@ from approvals.models import (
     ApprovalPolicy,
     Bypass,
     Decision,
-    Delegation,
     Exclusion,
     User,
 )
@@ -25,8 +25,9 @@ from approvals.presets import apply_preset
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
 from approvals.safeguards import check_silence
 from approvals.services.bypasses import covering
-from approvals.services.policies import question_of_policy, safeguards_of
+from approvals.services.policies import published_question, safeguards_of
 from approvals.tightening import tighten
+from audit.prepared import PreparedRead
 from reviews import rules
 from reviews.flags import ALWAYS_ASKING, sentence, switched_off_by
 from reviews.interactions import shaped_by
@@ -36,6 +37,8 @@ from reviews.services.requests import TicketRequest
 from reviews.stubs import SENTENCE, stubbed
 
 SWITCHED_OFF = "switched off"
+
+_rules_at = PreparedRead(lambda key: Rule.objects.select_related("question").filter(checkpoint=key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def judge(
     :raises SchemaMismatch: for the proposal.
     """
     check_proposal(checkpoint, request.proposal)
-    rows = list(checkpoint.rules.all())
+    rows = _rules_at(checkpoint.pk)
     verdict = rules.judge(
         [plain_rule(row) for row in rows],
         otherwise=checkpoint.otherwise,
@@ -200,7 +203,7 @@ def frozen_question(
 
     :raises Invalid: for a preset the checkpoint does not offer, or anything that would loosen.
     """
-    question = question_of_policy(policy)
+    question = published_question(policy.pk)
     if request.preset:
         if request.preset not in checkpoint.presets:
             offered = ", ".join(checkpoint.presets) or "none"
@@ -281,13 +284,23 @@ def plain_rule(row: Rule) -> rules.Rule:
     )
 
 
+_choices_at = PreparedRead(
+    lambda key: QueueChoice.objects.select_related("queue").filter(
+        Q(checkpoint__isnull=True) | Q(checkpoint=key)
+    )
+)
+_queue_called = PreparedRead(
+    lambda slug: Queue.objects.filter(slug=slug), field=CharField(), probe="no such queue"
+)
+
+
 def choose_queue(*, checkpoint: Checkpoint, region: Region | None) -> Queue:
     """Return the queue of the first line that fits the checkpoint and region; `general` catches."""
-    for choice in QueueChoice.objects.select_related("queue"):
-        fits_checkpoint = choice.checkpoint_id in (None, checkpoint.pk)
-        if fits_checkpoint and choice.region_id in (None, region.pk if region else None):
+    for choice in _choices_at(checkpoint.pk):
+        if choice.region_id in (None, region.pk if region else None):
             return choice.queue
-    return Queue.objects.get(slug="general")
+    (general,) = _queue_called("general")
+    return general
 
 
 def own_work_of(
@@ -313,13 +326,9 @@ def own_work_of(
         why |= {person.identity: Exclusion.Why.KEY_OWNER for person in keepers}
     if not requester.is_machine:
         why[requester.identity] = Exclusion.Why.REQUESTER
-    humans = User.objects.filter(kind=User.Kind.HUMAN).order_by().values_list("pk", "identity")
-    authors = humans.filter(identity__in=why)
-    loans = Delegation.objects.in_force(now).filter(lender__identity__in=why)
-    delegates = humans.filter(identity__in=loans.values("delegate__identity"))
     excluded = {
         person: why.get(identity, Exclusion.Why.DELEGATE)
-        for person, identity in authors.union(delegates)
+        for person, identity in permissions.authors_and_delegates(why, now=now)
     }
     return excluded, named[0] if named else None
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection
-from django.db.models import Exists, Max
+from django.db.models import CharField, Exists, Max
 
 from approvals.answers import check_text
 from approvals.errors import (
@@ -22,9 +22,11 @@ from approvals.errors import (
 )
 from approvals.models import AccessKey, Bypass, User
 from approvals.services import decisions
+from approvals.services.policies import published
 from audit.clock import db_now
 from audit.context import acting
 from audit.ids import new_id
+from audit.prepared import PreparedRead
 from reviews import lifecycle, sla
 from reviews.events import Story
 from reviews.flags import ALWAYS_ASKING
@@ -251,23 +253,23 @@ def _refuse_own(ticket: Ticket) -> None:
 
 # Read with the checkpoint, so that a ticket costs no further query while there is no bypass.
 _SOME_BYPASS = Exists(Bypass.objects.filter(ended_at__isnull=True))
+_checkpoint_called = PreparedRead(
+    lambda slug: Checkpoint.objects.annotate(bypass_running=_SOME_BYPASS).filter(slug=slug),
+    field=CharField(),
+    probe="no such checkpoint",
+)
 
 
 def _checkpoint(slug: str, *, by_service: bool) -> Checkpoint:
-    standing = Checkpoint.objects.annotate(bypass_running=_SOME_BYPASS).filter(slug=slug)
     # Nobody but the service opens what only it may open; and there, no switch keeps it from it.
     own = slug in ALWAYS_ASKING
-    found = (
-        (standing if own else standing.filter(active=True))
-        .select_related("question")
-        .prefetch_related("question__stages", "rules__question__stages")
-        .first()
-        if own == by_service
-        else None
-    )
+    found = next(iter(_checkpoint_called(slug)), None) if own == by_service else None
+    if found is not None and not (own or found.active):
+        found = None
     if found is None:
         message = f"There is no checkpoint `{slug}`; GET /api/v1/checkpoints lists them."
         raise Invalid(errors=[{"pointer": "/checkpoint", "message": message}])
+    found.question = published(found.question_id)
     return found
 
 
