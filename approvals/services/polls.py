@@ -36,9 +36,9 @@ class Poll:
 
     def seats(self, user_id: int) -> frozenset[tuple[int, str]]:
         """Return the seats a person may use here; none outside the circle `within`."""
-        return self._seats_of(self.holders.get(user_id))
+        return self.seats_of(self.holders.get(user_id))
 
-    def _seats_of(
+    def seats_of(
         self, holder: Holder | None, *, at: datetime | None = None
     ) -> frozenset[tuple[int, str]]:
         """Return the seats usable at an instant: now, or when a vote was cast."""
@@ -75,7 +75,7 @@ class Poll:
             choice=vote.choice,
             outcome=vote.outcome_digest,
             # Cast on call, it stays a vote after the shift.
-            seats=self._seats_of(loan.lender if lent and loan else holder, at=vote.cast_at),
+            seats=self.seats_of(loan.lender if lent and loan else holder, at=vote.cast_at),
             eligible=valid,
             at=vote.cast_at,
             vote_id=vote.pk,
@@ -121,7 +121,7 @@ class Poll:
             user_id=principal,
             is_active=user.is_active and (holder is None or holder.is_active),
             is_human=not user.is_machine and (holder is None or holder.is_human),
-            seats=self._seats_of(holder),
+            seats=self.seats_of(holder),
             excluded_as=(voter and voter.excluded_as) or (holder and holder.excluded_as) or None,
             already_voted=any(both & {v.voter_id, v.principal_id} for v in self.votes),
             names=holder.names if holder else frozenset((user.pk, user.username)),

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
-
 from approvals.errors import AlreadyVoted, Refusal
 from approvals.models import Decision, User, Vote
 from approvals.options import ALLOWING, EDIT_PROPOSAL, Option
@@ -155,12 +153,7 @@ def card_of(
         if "vote" in can
         else []
     )
-    holder = (
-        Assignment.objects.filter(ticket=ticket, released_at__isnull=True)
-        .filter(Q(until__isnull=True) | Q(until__gt=now))
-        .select_related("person")
-        .first()
-    )
+    holder = Assignment.objects.in_force(now).filter(ticket=ticket).select_related("person").first()
     stamp = None
     if decision.settled_at is not None:
         state = "decided"

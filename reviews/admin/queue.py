@@ -223,8 +223,7 @@ class QueuePage:
 
     def held(self) -> TicketQuerySet:
         """Return the waiting tickets this person holds."""
-        standing = Q(until__isnull=True) | Q(until__gt=self.now)
-        mine = Assignment.objects.filter(standing, person=self.user, released_at__isnull=True)
+        mine = Assignment.objects.in_force(self.now).filter(person=self.user)
         return self.seen.waiting().filter(pk__in=mine.values("ticket"))
 
     def page(self) -> Page:

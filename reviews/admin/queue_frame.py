@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpRequest
 
 from reviews.admin.queue import QueuePage, Row
@@ -55,9 +54,7 @@ def _queues(page: QueuePage) -> list[tuple[str, int, str, bool]]:
 
 def _nothing(page: QueuePage) -> dict[str, Any]:
     """Return what an empty list says of the rest: held by others, escalated, decided last."""
-    held = Assignment.objects.filter(
-        Q(until__isnull=True) | Q(until__gt=page.now), released_at__isnull=True
-    ).exclude(person=page.user)
+    held = Assignment.objects.in_force(page.now).exclude(person=page.user)
     waiting = page.seen.waiting().order_by()
     return {
         "others_hold": waiting.filter(pk__in=held.values("ticket")).count(),

@@ -115,8 +115,7 @@ class TicketsPage(ApiView):
         if "created_after" in asked:
             tickets = tickets.filter(created_at__gt=asked["created_after"])
         if "assignee" in asked:
-            held = Assignment.objects.filter(person=self.user, released_at__isnull=True)
-            held = held.filter(Q(until__isnull=True) | Q(until__gt=db_now()))
+            held = Assignment.objects.in_force(db_now()).filter(person=self.user)
             tickets = tickets.filter(pk__in=held.values("ticket"))
         if "q" in asked:
             tickets = tickets.filter(_mentions(asked["q"]))

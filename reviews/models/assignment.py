@@ -1,11 +1,23 @@
 """A reviewer's duty."""
 
+from datetime import datetime
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 
 from audit.history import CopiedRecords
 from audit.ids import new_id
 from reviews.models.ticket import Ticket
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    """Assignments, by the words people use for them."""
+
+    def in_force(self, now: datetime) -> Self:
+        """Return those that stand at this instant: neither given back nor run out."""
+        standing = models.Q(until__isnull=True) | models.Q(until__gt=now)
+        return self.filter(standing, released_at__isnull=True)
 
 
 class Assignment(models.Model):
@@ -16,11 +28,18 @@ class Assignment(models.Model):
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments"
     )
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who gave it; nobody where the service did.",
+    )
     created_at = models.DateTimeField()
     until = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
 
+    objects = AssignmentQuerySet.as_manager()
     history = CopiedRecords()
 
     class Meta:

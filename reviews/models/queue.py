@@ -46,6 +46,10 @@ class Queue(models.Model):
         default=10000,
         help_text="The amount that counts as full financial impact.",
     )
+    assigning = models.BooleanField(
+        default=False,
+        help_text="Each new ticket is given to whoever may decide it and has least to do.",
+    )
 
     class Meta:
         ordering = ["name"]

@@ -35,6 +35,12 @@ class Ticket(models.Model):
         CANCELLED = "cancelled", "Cancelled"
         REVOKED = "revoked", "Revoked"
 
+    class SecondLook(models.TextChoices):
+        """Why people look at what a rule decided: by chance, or because somebody asked."""
+
+        SAMPLE = "sample", "Audit sample"
+        REQUEST = "request", "Review asked for"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     ref = models.PositiveBigIntegerField(unique=True, editable=False)
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="tickets")
@@ -83,6 +89,12 @@ class Ticket(models.Model):
     pipeline: Any = models.JSONField(default=empty)
     callback_url = models.CharField(max_length=500, blank=True)
     previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="next")
+    second_look = models.CharField(
+        max_length=10,
+        choices=SecondLook,
+        blank=True,
+        help_text="Set where it only looks at what `previous` was decided by a rule.",
+    )
 
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
     version = models.PositiveIntegerField(default=1)
@@ -108,7 +120,7 @@ class Ticket(models.Model):
     last_event = models.ForeignKey(AuditEvent, on_delete=models.DO_NOTHING, related_name="+")
 
     objects = TicketQuerySet.as_manager()
-    history = CopiedRecords(excluded_fields=["lane"])
+    history = CopiedRecords(excluded_fields=["lane", "second_look"])
 
     class Meta:
         constraints = [
@@ -116,6 +128,11 @@ class Ticket(models.Model):
                 fields=["access_key", "reference"],
                 condition=~models.Q(reference=""),
                 name="ticket_one_per_reference",
+            ),
+            models.UniqueConstraint(
+                fields=["previous", "second_look"],
+                condition=~models.Q(second_look=""),
+                name="ticket_one_second_look",
             ),
             models.CheckConstraint(
                 condition=models.Q(closed_at__isnull=True)

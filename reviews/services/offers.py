@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from approvals.models import Exclusion, User, Vote
 from reviews.models import Assignment, Skip, Ticket
@@ -24,8 +24,7 @@ def offered(
     themselves only comes with `held_too`. What they skipped comes last, in the order they skipped
     it. Nothing is read before it is asked for.
     """
-    standing = Q(until__isnull=True) | Q(until__gt=now)
-    held = Assignment.objects.filter(standing, ticket=OuterRef("pk"), released_at__isnull=True)
+    held = Assignment.objects.in_force(now).filter(ticket=OuterRef("pk"))
     if held_too:
         held = held.exclude(person=person)
     voted = Vote.objects.filter(voter=person, withdrawn_at__isnull=True)

@@ -47,7 +47,7 @@ def works_on(poll: Poll, person: User) -> bool:
     holder = poll.holders.get(person.pk)
     if person.is_machine or not person.is_active or (holder and holder.excluded_as):
         return False
-    lent = any(loan.lender.seats for loan in poll.loans(person.pk).values())
+    lent = any(poll.seats_of(loan.lender) for loan in poll.loans(person.pk).values())
     return bool(poll.seats(person.pk)) or lent or person.has_perm(GIVES)
 
 
