@@ -43,7 +43,7 @@ _STATUS_OF_EFFECT: dict[str, Status] = {
 }
 
 Phase = Literal["open", "settled", "revocable", "final"]
-Deadline = Literal["final", "expires", "escalate", "due", "due_soon"]
+Deadline = Literal["final", "expires", "escalate", "due", "due_soon", "remind"]
 
 
 class IllegalTransition(Exception):
@@ -135,6 +135,7 @@ def next_deadline(
     escalate_at: datetime | None = None,
     due_at: datetime | None = None,
     due_soon_at: datetime | None = None,
+    remind_at: datetime | None = None,
 ) -> tuple[Deadline, datetime] | None:
     """Return which deadline comes next and when, or None when nothing is left to wait for.
 
@@ -148,6 +149,7 @@ def next_deadline(
         ("escalate", escalate_at),
         ("due", due_at),
         ("due_soon", due_soon_at),
+        ("remind", remind_at),
     ]
     waiting = [(kind, at) for kind, at in by_gravity if at is not None]
     return min(waiting, key=lambda deadline: deadline[1]) if waiting else None

@@ -1,6 +1,7 @@
 """The work: tickets, where they wait, who holds them, and what leaves because of them."""
 
 from reviews.models.assignment import Assignment
+from reviews.models.calendar import Calendar
 from reviews.models.checkpoint import Checkpoint, Rule
 from reviews.models.comment import Comment
 from reviews.models.delivery import Delivery, WebhookEndpoint
@@ -11,6 +12,7 @@ from reviews.models.ticket import Ticket
 
 __all__ = [
     "Assignment",
+    "Calendar",
     "Checkpoint",
     "Comment",
     "Delivery",

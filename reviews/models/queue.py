@@ -9,6 +9,7 @@ from django.db import models
 
 from approvals.models import ApprovalPolicy
 from audit.ids import new_id
+from reviews.models.calendar import Calendar
 from reviews.querysets import LaneQuerySet
 
 
@@ -39,6 +40,9 @@ class Queue(models.Model):
     name = models.CharField(max_length=80)
     roles = models.ManyToManyField(Group, blank=True, related_name="queues")
     region = models.ForeignKey(Region, null=True, blank=True, on_delete=models.PROTECT)
+    calendar = models.ForeignKey(
+        Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="queues"
+    )
     weights: Any = models.JSONField(default=usual_weights)
     impact_scale = models.DecimalField(
         max_digits=16,

@@ -1,5 +1,6 @@
 """One request for a person's judgement."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -111,6 +112,16 @@ class Ticket(models.Model):
     expires_at = models.DateTimeField()
     due_soon_at = models.DateTimeField(null=True)
     breached_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(
+        null=True, help_text="Since when its requester has it; no clock but the end's runs."
+    )
+    time_used = models.DurationField(
+        default=timedelta(0),
+        help_text="How long the clock had run, in its calendar, before the present round.",
+    )
+    remind_at = models.DateTimeField(
+        null=True, help_text="When who still has to vote is reminded next."
+    )
     escalation_steps: Any = models.JSONField(default=nothing, help_text="Still to come.")
     next_deadline_at = models.DateTimeField(null=True)
 
