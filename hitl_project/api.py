@@ -10,6 +10,7 @@ from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.text import slugify
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as django_rest_handler
@@ -154,6 +155,7 @@ def _plain(request: HttpRequest, status: int) -> HttpResponse:
     return JsonResponse(problem(request, status=status), status=status, content_type=MEDIA_TYPE)
 
 
+@csrf_exempt  # what is nowhere cannot be forged, and its answer shall be a problem like all others
 def nowhere(request: HttpRequest) -> HttpResponse:
     """Answer that there is nothing at an address of the interface."""
     return _plain(request, 404)

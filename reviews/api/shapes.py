@@ -49,9 +49,11 @@ class DecisionAnswer(Serializer[Any]):
     comments = CharField(allow_null=True)
     amendments = Object(allow_null=True)
     response = Object(allow_null=True)
-    settled_at = DateTimeField()
-    final_at = DateTimeField()
-    revocable_until = DateTimeField()
+    settled_at = DateTimeField(
+        allow_null=True, help_text="Null while what is asked about after the act only stands."
+    )
+    final_at = DateTimeField(allow_null=True)
+    revocable_until = DateTimeField(allow_null=True)
     revoked_at = DateTimeField(allow_null=True)
     revoked_seen_at = DateTimeField(
         allow_null=True, help_text="When who asked acknowledged the revocation."
