@@ -30,7 +30,7 @@ def decision_members(ticket: Ticket, decision: Decision) -> dict[str, Any] | Non
 
     What is asked after the act stands allowed from the opening, by the checkpoint's rule.
     """
-    if decision.settled_at is None and ticket_allowed(ticket, decision) is None:
+    if decision.settled_at is None and ticket_allowed(ticket, decision) is not True:
         return None
     final = ticket.status != Ticket.Status.PENDING
     return {
