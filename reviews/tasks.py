@@ -5,7 +5,7 @@ from celery import shared_task
 from approvals.services import key_use
 from audit import sealing
 from audit.context import entering
-from reviews.services import bypasses, deliveries, sweeps
+from reviews.services import balance, bypasses, deliveries, sweeps
 
 
 @shared_task
@@ -14,6 +14,14 @@ def sweep_deadlines() -> None:
     with entering(channel="system"):
         sweeps.sweep_deadlines()
         bypasses.sweep_bypasses()
+
+
+@shared_task
+def share_work() -> None:
+    """Give what waits to whoever has least to do, and take it from who cannot decide it."""
+    with entering(channel="system"):
+        balance.rebalance()
+        balance.assign_waiting()
 
 
 @shared_task

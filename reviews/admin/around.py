@@ -16,6 +16,7 @@ from reviews.admin.ticket_page import TicketPage, next_ticket
 from reviews.display import views
 from reviews.models import Ticket
 from reviews.services.assignments import assign_ticket
+from reviews.services.balance import assign_to_least_loaded
 from reviews.services.escalations import escalate_ticket
 from reviews.services.lookup import find_ticket
 from reviews.services.seats import GIVES, people_asked
@@ -53,8 +54,8 @@ def acts_around(
     sample = sent.get("sample", "")
     return {
         "escalate": lambda: escalate_ticket(ticket_id=ticket.pk, by=user, reason=reason),
-        "assign": lambda: assign_ticket(
-            ticket_id=ticket.pk, person=sent.get("person", "")[:150], by=user, note=reason
+        "assign": lambda: assign_to(
+            ticket, person=sent.get("person", "")[:150], by=user, note=reason
         ),
         "test-mail": lambda: send_test_mail(
             ticket_id=ticket.pk,
@@ -63,6 +64,17 @@ def acts_around(
             only_me=sent.get("to") != "asked",
         ),
     }
+
+
+def assign_to(ticket: Ticket, *, person: str, by: User, note: str) -> None:
+    """Give a ticket to the person a form names; `*`, which is no name, is who has least to do.
+
+    :raises Refusal: as the services do.
+    """
+    if person == "*":
+        assign_to_least_loaded(ticket_id=ticket.pk, by=by, note=note)
+    else:
+        assign_ticket(ticket_id=ticket.pk, person=person, by=by, note=note)
 
 
 def onward(ticket: Ticket, user: User, *, done: bool = False) -> str:

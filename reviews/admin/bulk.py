@@ -17,12 +17,12 @@ from approvals.options import Option
 from approvals.services.polls import Poll, question_of, read_poll
 from audit.clock import db_now
 from reviews.actions import SENTENCES, available_actions
+from reviews.admin.around import assign_to
 from reviews.admin.pages import desk_page, in_zone_of, person_of
 from reviews.admin.queue import Row, for_rows, row_of
 from reviews.api.desk_work import limit_bulk
 from reviews.display import fields
 from reviews.models import Ticket
-from reviews.services.assignments import assign_ticket
 from reviews.services.bulk_votes import MOST, Item, cast_bulk_votes, why_single
 from reviews.services.lookup import find_ticket
 from reviews.services.seats import GIVES
@@ -143,6 +143,7 @@ def _look(
     }
     if giving:
         context["people"] = _people(user, tickets)
+        context["may_give"] = user.has_perm(GIVES)
     template = "bulk_assign.html" if giving else "bulk.html"
     return desk_page(request, template, context, status=refusal.status if refusal else 200)
 
@@ -210,7 +211,7 @@ def _give(request: HttpRequest, user: User, items: list[Item]) -> HttpResponse:
     for item in items:
         try:
             ticket = find_ticket(item.ticket, user=user)
-            assign_ticket(ticket_id=ticket.pk, person=person, by=user, note=note)
+            assign_to(ticket, person=person, by=user, note=note)
             results.append((item.ticket, "assigned", ""))
         except Refusal as refusal:
             fate = "not-found" if isinstance(refusal, NotVisible) else "refused"

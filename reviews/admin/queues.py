@@ -37,9 +37,18 @@ class QueueForm(_Named):
 
     class Meta:
         model = Queue
-        fields = ("name", "slug", "roles", "region", "impact_scale")
-        labels = {"roles": "Seen by", "region": "Only this region"}
-        help_texts = {"roles": "People of these roles see and answer its tickets."}
+        fields = ("name", "slug", "roles", "region", "assigning", "impact_scale")
+        labels = {
+            "roles": "Seen by",
+            "region": "Only this region",
+            "assigning": "Give tickets out by itself",
+            "impact_scale": "Full impact",
+        }
+        help_texts = {
+            "roles": "People of these roles see and answer its tickets.",
+            "assigning": "Each ticket goes to whoever may decide it, knows its field and has least "
+            "to do.",
+        }
         widgets = {"roles": forms.CheckboxSelectMultiple}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,13 +80,15 @@ class QueueAdmin(PlainSettings):
     def row(self, queue: Queue) -> dict[str, str]:
         region = f" in {queue.region}" if queue.region else ""
         seen = ", ".join(role.name for role in queue.roles.all()) or "nobody"
-        return {"title": queue.name, "text": f"Seen by {seen}{region}", "quiet": queue.slug}
+        given = "; given out by itself" if queue.assigning else ""
+        return {"title": queue.name, "text": f"Seen by {seen}{region}{given}", "quiet": queue.slug}
 
     def words(self, queue: Queue) -> Mapping[str, str]:
         return {
             "Name": queue.name,
             "Seen by": ", ".join(queue.roles.order_by("name").values_list("name", flat=True)),
             "Region": str(queue.region or "all"),
+            "Given out by itself": "yes" if queue.assigning else "no",
             "Full impact": str(queue.impact_scale),
             **{label: str(queue.weights.get(name)) for name, label in WEIGHTS.items()},
         }

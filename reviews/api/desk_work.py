@@ -19,6 +19,7 @@ from reviews.api.base import TicketPage, with_version
 from reviews.api.requests import NothingRequest, ReasonRequest
 from reviews.representation import iso
 from reviews.services.assignments import assign_ticket
+from reviews.services.balance import assign_to_least_loaded
 from reviews.services.bulk_votes import MOST, Item, cast_bulk_votes
 from reviews.services.escalations import escalate_ticket
 from reviews.services.skips import skip_ticket
@@ -31,7 +32,11 @@ BULKS_A_MINUTE = 6
 class AssignRequest(StrictSerializer):
     """Whom to give the ticket to."""
 
-    person = Text(max_length=150, help_text="A user name or the digits of an id.")
+    person = Text(
+        max_length=150,
+        required=False,
+        help_text="A user name or the digits of an id. Left out: who has least to do.",
+    )
     until = Instant(required=False, help_text="Left out: until it is decided, or ten minutes.")
     note = Text(max_length=4000, required=False, lines=True, allow_blank=True)
 
@@ -124,16 +129,24 @@ class AssignPage(TicketPage):
         request=AssignRequest,
         answers={200: shapes.ClaimAnswer},
         problems=[409],
-        examples=[sent("To a colleague", {"person": "ana", "note": "You know the supplier."})],
-        description="To somebody who may decide it, by a lead or a manager, or to oneself. They "
-        "are told by mail. 409 `claimed` while somebody else holds it, unless a manager or who "
-        "gave it to them takes it away. Holding a ticket never blocks another's vote.",
+        examples=[
+            sent("To a colleague", {"person": "ana", "note": "You know the supplier."}),
+            sent("To whoever has least to do", {}),
+        ],
+        description="To somebody who may decide it, by a lead or a manager, or to oneself. Without "
+        "a `person` it goes to the one with the least to do among those who may decide it and know "
+        "its `domain`. They are told by mail. 409 `claimed` while somebody else holds it, unless a "
+        "manager or who gave it to them takes it away. It never blocks another's vote.",
     )
     def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Assign the ticket."""
         given = self.given(AssignRequest)
         ticket = self.found(identifier)
-        held = assign_ticket(ticket_id=ticket.pk, by=self.user, **given)
+        if "person" in given:
+            held = assign_ticket(ticket_id=ticket.pk, by=self.user, **given)
+        else:
+            note, until = given.get("note", ""), given.get("until")
+            held = assign_to_least_loaded(ticket_id=ticket.pk, by=self.user, note=note, until=until)
         body = {
             "by": held.person.get_username(),
             "until": iso(held.until),

@@ -23,6 +23,7 @@ _SAID = {
     "ticket.returned": "Returned for changes",
     "ticket.resubmitted": "submitted a new round",
     "ticket.due_soon": "Due soon",
+    "ticket.reminded": "Who still has to vote was reminded",
     "ticket.breached": "Overdue",
     "ticket.escalated": "Escalated",
     "ticket.expired": "Expired: nobody answered in time",
@@ -97,6 +98,8 @@ def _more(type: str, data: Any, labels: Mapping[str, str]) -> str:
         return ", ".join(word for word in words if word)
     if type == "ticket.assigned":
         return f"to {data.get('person', '')}"
+    if type == "ticket.released" and data.get("why"):
+        return f"{data.get('person', '')} had it, but {data['why']}"
     if type == "ticket.test_mail_sent":
         return f"sample {data.get('sample')}, to {data.get('people')} people"
     if type == "ticket.escalated":

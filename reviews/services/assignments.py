@@ -54,7 +54,7 @@ def release_ticket(*, ticket_id: UUID, person: User) -> Ticket:
     :raises Refusal: WrongState when somebody else holds it.
     """
     with turn_at(ticket_id=ticket_id, actor=person) as turn:
-        held = _held(turn)
+        held = held_on(turn)
         if held is None:
             return turn.ticket
         if held.person_id != person.pk:
@@ -85,35 +85,69 @@ def assign_ticket(
         raise NotAllowed("Only a lead or a manager gives a ticket to somebody else.")
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
         check_open(turn)
-        if until is not None and until <= turn.now:
-            raise Invalid(errors=[{"pointer": "/until", "message": "This lies in the past."}])
+        check_until(turn, until)
         if oneself:
             check_asked(turn, by)
             holder = by
         else:
             holder = _able(turn, person)
-        held = _held(turn)
-        if held is not None:
-            anothers = held.person_id != holder.pk and _stands(held, turn.now)
-            if anothers and held.by_id != by.pk and not by.has_perm(TAKES):
-                raise claimed_by(held)
-            held.released_at = turn.now
-            held.save(update_fields=["released_at"])
+        held = held_on(turn)
+        check_takes(turn, held, holder=holder, by=by)
         if oneself and until is None:
             until = turn.now + CLAIM_LASTS
-        turn.story.add(
-            "ticket.assigned",
-            reason=note,
-            data={
-                "person": holder.get_username(),
-                "person_id": holder.pk,
-                "until": iso(until),
-                "by": by.get_username(),
-            },
-        )
-        return Assignment.objects.create(
-            ticket=turn.ticket, person=holder, by=by, created_at=turn.now, until=until
-        )
+        return give(turn, held, holder=holder, by=by, until=until, note=note)
+
+
+def check_until(turn: Turn, until: datetime | None) -> None:
+    """Refuse an end that has come already.
+
+    :raises Invalid: for it.
+    """
+    if until is not None and until <= turn.now:
+        raise Invalid(errors=[{"pointer": "/until", "message": "This lies in the past."}])
+
+
+def check_takes(turn: Turn, held: Assignment | None, *, holder: User, by: User) -> None:
+    """Refuse to take a ticket from somebody else, but for who gave it to them or takes work.
+
+    :raises Claimed: naming who holds it.
+    """
+    if held is None or held.person_id == holder.pk or not _stands(held, turn.now):
+        return
+    if held.by_id != by.pk and not by.has_perm(TAKES):
+        raise claimed_by(held)
+
+
+def give(
+    turn: Turn,
+    held: Assignment | None,
+    *,
+    holder: User,
+    by: User | None,
+    until: datetime | None = None,
+    note: str = "",
+) -> Assignment:
+    """Write down that somebody holds the ticket from now on, instead of who held it.
+
+    :param by: nobody, where the service gives it.
+    """
+    if held is not None:
+        held.released_at = turn.now
+        held.save(update_fields=["released_at"])
+    turn.story.add(
+        "ticket.assigned",
+        reason=note,
+        data={
+            "person": holder.get_username(),
+            "person_id": holder.pk,
+            "until": iso(until),
+            "by": by.get_username() if by else None,
+        },
+        by_service=by is None,
+    )
+    return Assignment.objects.create(
+        ticket=turn.ticket, person=holder, by=by, created_at=turn.now, until=until
+    )
 
 
 def _able(turn: Turn, name: str) -> User:
@@ -152,7 +186,7 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
             turn = take_turn(ticket=ticket, now=now, actor=person)
             conclude(turn)
             waiting = ticket.status == Ticket.Status.PENDING and not turn.decision.settled_at
-            held_now = _held(turn)
+            held_now = held_on(turn)
             free = held_now is None or (held_now.until is not None and held_now.until <= now)
             if waiting and free and may_decide(turn, person):
                 _claim(turn, person)
@@ -167,7 +201,8 @@ def may_decide(turn: Turn, person: User) -> bool:
     return poll_of(turn, person).refusal_for(person, choice=None) is None
 
 
-def _held(turn: Turn) -> Assignment | None:
+def held_on(turn: Turn) -> Assignment | None:
+    """Return the assignment on a ticket that was not given back, even if it has run out."""
     return (
         Assignment.objects.filter(ticket=turn.ticket, released_at__isnull=True)
         .select_related("person")
@@ -187,7 +222,7 @@ def claimed_by(held: Assignment) -> Claimed:
 
 
 def _claim(turn: Turn, person: User) -> Assignment:
-    held = _held(turn)
+    held = held_on(turn)
     if held is not None and held.person_id != person.pk:
         if _stands(held, turn.now):
             raise claimed_by(held)

@@ -1,0 +1,239 @@
+"""Give tickets to whoever has least to do, and take them from people who cannot decide any more."""
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+
+from approvals import permissions
+from approvals.answers import check_text
+from approvals.errors import Invalid, MachineCannotVote, NotAllowed, Refusal
+from approvals.models import Delegation, User, Vote
+from approvals.services.polls import read_poll
+from audit.clock import db_now
+from reviews.balancing import Candidate, least_loaded
+from reviews.models import Assignment, Queue, Skip, Ticket
+from reviews.services.assignments import check_takes, check_until, give, held_on
+from reviews.services.figures import reviewer_rates
+from reviews.services.seats import GIVES, check_open
+from reviews.services.turns import Turn, turn_at
+
+log = logging.getLogger(__name__)
+
+# So many tickets are looked at in one run; the next run goes on behind them.
+_AT_ONCE = 100
+_NOBODY = "Nobody who may decide this is free: their field, hours, absence or number of tickets."
+
+
+def assign_to_least_loaded(
+    *, ticket_id: UUID, by: User, note: str = "", until: datetime | None = None
+) -> Assignment:
+    """Give a ticket to the person with the least to do among those who may decide it.
+
+    :raises Refusal: NotAllowed, Invalid where nobody is free, Claimed where another holds it and
+        `by` may not take it from them, AlreadyDecided, MachineCannotVote.
+    """
+    if by.is_machine:
+        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    check_text(note, at="/note")
+    if not by.has_perm(GIVES):
+        raise NotAllowed("Only a lead or a manager gives a ticket to somebody else.")
+    with turn_at(ticket_id=ticket_id, actor=by) as turn:
+        check_open(turn)
+        check_until(turn, until)
+        person = _least_loaded(turn)
+        if person is None:
+            raise Invalid(_NOBODY, errors=[{"pointer": "/person", "message": _NOBODY}])
+        held = held_on(turn)
+        if held is not None and (held.person_id, held.until) == (person.pk, until):
+            return held
+        check_takes(turn, held, holder=person, by=by)
+        return give(turn, held, holder=person, by=by, until=until, note=note)
+
+
+def candidates(turn: Turn, *, besides: Collection[int] = ()) -> list[Candidate]:
+    """Return everybody with a seat on a ticket, whether they may decide it, and how busy they are.
+
+    `besides` are people who are not to get it.
+    """
+    seated = permissions.everybody_seated(policy_id=turn.decision.policy_id, now=turn.now)
+    poll = read_poll(
+        decision=turn.decision, also=seated, within=turn.ticket.people_within(), now=turn.now
+    )
+    people = User.objects.in_bulk([one for one in poll.holders if one not in besides])
+    away = _away(turn.now).filter(lender__in=people)
+    lending = set(away.values_list("lender", flat=True))
+    rates = reviewer_rates(list(people), now=turn.now)
+    busy = _open_of(people, turn)
+    return [
+        Candidate(
+            id=person.pk,
+            may_vote=poll.refusal_for(person, choice=None) is None,
+            domains=frozenset(str(field) for field in person.domains),
+            open=busy.get(person.pk, 0),
+            capacity=person.capacity,
+            away=person.pk in lending,
+            minutes=rates[person.pk].minutes,
+            # Who has not answered yet is not taken for somebody who never approves.
+            approval_rate=rates[person.pk].approval_rate if rates[person.pk].votes else 1.0,
+        )
+        for person in people.values()
+    ]
+
+
+def _away(now: datetime) -> QuerySet[Delegation]:
+    """Return the loans of people who lend all their votes now: they are away."""
+    return Delegation.objects.in_force(now).filter(limited=False)
+
+
+def _open_of(people: Collection[int], turn: Turn) -> dict[int, int]:
+    """Return how many tickets these people hold, without the one at hand."""
+    held = Assignment.objects.in_force(turn.now).filter(person__in=people)
+    counted = (
+        held.exclude(ticket=turn.ticket).order_by().values("person").annotate(open=Count("pk"))
+    )
+    return {row["person"]: row["open"] for row in counted}
+
+
+def _least_loaded(turn: Turn, *, besides: Collection[int] = ()) -> User | None:
+    found = least_loaded(candidates(turn, besides=besides), domain=turn.ticket.domain)
+    return None if found is None else User.objects.get(pk=found.id)
+
+
+class Rounds:
+    """Where a sweep goes on, so that what it can do nothing about does not hold up the rest."""
+
+    def __init__(self) -> None:
+        self.after: UUID | None = None
+
+    def next(self, ids: Callable[[UUID | None], list[UUID]]) -> list[UUID]:
+        """Return the next ids, from the beginning again where none are left."""
+        found = ids(self.after)
+        if not found and self.after is not None:
+            found = ids(None)
+        self.after = found[-1] if len(found) == _AT_ONCE else None
+        return found
+
+
+_waiting, _holding = Rounds(), Rounds()
+
+
+def assign_waiting(*, rounds: Rounds = _waiting) -> int:
+    """Give what waits in queues that assign by themselves; return how many found somebody."""
+    queues = list(Queue.objects.filter(assigning=True).values_list("pk", flat=True))
+    if not queues:
+        return 0
+    held = Assignment.objects.in_force(db_now()).filter(ticket=OuterRef("pk"))
+    free = Ticket.objects.waiting().filter(~Exists(held), queue__in=queues).order_by("pk")
+
+    def ids(after: UUID | None) -> list[UUID]:
+        rest = free.filter(pk__gt=after) if after else free
+        return list(rest.values_list("pk", flat=True)[:_AT_ONCE])
+
+    return _each(rounds.next(ids), _assign_waiting)
+
+
+def _assign_waiting(ticket_id: UUID) -> bool:
+    with turn_at(ticket_id=ticket_id, actor=None) as turn:
+        if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
+            return False
+        held = held_on(turn)
+        if held is not None and (held.until is None or held.until > turn.now):
+            return False
+        return _pass_to_next(turn, held)
+
+
+def _pass_to_next(turn: Turn, held: Assignment | None) -> bool:
+    """Give a ticket to the next person the service has not given it to yet; tell whether any is."""
+    had = turn.ticket.assignments.filter(by__isnull=True).values_list("person", flat=True)
+    skipped = Skip.objects.filter(ticket=turn.ticket).values_list("person", flat=True)
+    person = _least_loaded(turn, besides={*had, *skipped})
+    if person is not None:
+        give(turn, held, holder=person, by=None)
+    return person is not None
+
+
+def rebalance(*, rounds: Rounds = _holding) -> int:
+    """Take tickets from people who have left, or may not decide them any more; return how many.
+
+    Who was switched off, is away or has voted is found at once; every other reason (a role, a
+    region, the hours) by looking at all that is held, a part in every run.
+    """
+    now = db_now()
+    held = Assignment.objects.in_force(now).order_by("pk")
+    lent = _away(now).filter(lender=OuterRef("person"))
+    voted = Vote.objects.filter(
+        decision=OuterRef("ticket__decision"), voter=OuterRef("person"), withdrawn_at__isnull=True
+    )
+    gone = held.filter(
+        Q(person__is_active=False) | (Q(Exists(lent)) & ~Q(by=F("person"))) | Q(Exists(voted))
+    )
+
+    def ids(after: UUID | None) -> list[UUID]:
+        rest = held.filter(pk__gt=after) if after else held
+        return list(rest.values_list("pk", flat=True)[:_AT_ONCE])
+
+    looked_at = [*gone.values_list("pk", flat=True)[:_AT_ONCE], *rounds.next(ids)]
+    tickets = Assignment.objects.filter(pk__in=looked_at).values_list("ticket", flat=True)
+    return _each(sorted(set(tickets)), _take_from_who_left)
+
+
+def _take_from_who_left(ticket_id: UUID) -> bool:
+    with turn_at(ticket_id=ticket_id, actor=None) as turn:
+        held = held_on(turn)
+        if held is None or turn.ticket.status != Ticket.Status.PENDING:
+            return False
+        if turn.decision.settled_at is not None or not (why := _why_gone(turn, held)):
+            return False
+        held.released_at = turn.now
+        held.save(update_fields=["released_at"])
+        turn.story.add(
+            "ticket.released",
+            data={"person": held.person.get_username(), "why": why},
+            by_service=True,
+        )
+        if turn.ticket.queue.assigning:
+            _pass_to_next(turn, None)
+        return True
+
+
+def _why_gone(turn: Turn, held: Assignment) -> str:
+    """Return why somebody cannot go on with a ticket, or nothing where they can."""
+    person = held.person
+    given = held.by_id != held.person_id
+    lent = _away(turn.now).filter(lender=person)
+    # Who took it while away is evidently there.
+    if given and person.is_active and lent.exists():
+        return "they are away"
+    poll = read_poll(
+        decision=turn.decision,
+        also=[person.pk],
+        within=turn.ticket.people_within(),
+        now=turn.now,
+    )
+    code = poll.refusal_for(person, choice=None)
+    return _WHY_GONE.get(code, _WHY_GONE["not-eligible"]) if code else ""
+
+
+_WHY_GONE = {
+    "inactive": "their account is switched off",
+    "not-eligible": "they may not decide it any more",
+    "not-on-call": "their hours are over",
+    "own-work": "it is their own work",
+    "already-voted": "they have voted",
+}
+
+
+def _each(ids: Iterable[UUID], do: Callable[[UUID], bool]) -> int:
+    """Do it to each ticket in a transaction of its own; one that fails holds up no other."""
+    done = 0
+    for ticket_id in ids:
+        try:
+            done += do(ticket_id)
+        except Refusal:
+            continue  # somebody is writing to it; the next run looks again
+        except Exception:
+            log.exception("ticket %s cannot be given to anybody", ticket_id)
+    return done
