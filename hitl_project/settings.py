@@ -267,6 +267,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
+    "share-work": {
+        "task": "reviews.tasks.share_work",
+        "schedule": 2.0,
+        "options": {"expires": 5},
+    },
     "heartbeat": {
         "task": "hitl_project.celery.beat_heartbeat",
         "schedule": 1.0,
