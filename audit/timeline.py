@@ -24,6 +24,7 @@ WORDS: dict[str, str] = {
     "ticket.returned": "sent it back for changes",
     "ticket.resubmitted": "sent it again, round {round}",
     "ticket.due_soon": "noted that it is due soon",
+    "ticket.reminded": "reminded those who still have to vote",
     "ticket.breached": "noted that it is overdue",
     "ticket.escalated": "asked {role} as well",
     "ticket.decided": "made it final: {status}",

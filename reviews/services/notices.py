@@ -27,7 +27,8 @@ MOST_PEOPLE = 50
 
 ASKING = frozenset({"ticket.opened", "ticket.resubmitted"})
 NEXT_STAGE = "ticket.vote_cast"
-REMINDING = frozenset({"ticket.due_soon", "ticket.breached"})
+REMINDED = "ticket.reminded"
+REMINDING = frozenset({"ticket.due_soon", "ticket.breached", REMINDED})
 ESCALATED = "ticket.escalated"
 ASSIGNED = "ticket.assigned"
 ENDING = frozenset({"ticket.decided", "ticket.returned", "ticket.expired"})
@@ -130,7 +131,7 @@ def recipients(
         return _reachable((person, "assigned") for person in _people([fact.get("person_id")]))
     if type == ESCALATED:
         return _escalated(ticket, poll, fact.get("role"))
-    if type in REMINDING:
+    if type in REMINDING - {REMINDED}:
         return _reminded(ticket, poll, late=type == "ticket.breached", now=now)
     if type == TEST_MAIL and fact.get("person_id"):
         return _reachable((person, "tester") for person in _people([fact["person_id"]]))
