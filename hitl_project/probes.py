@@ -5,30 +5,20 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 
 from audit.keys import published_keys
-from hitl_project import celery, embedded
-
-# A scheduler that ticks every second and was not seen for this long is dead or hopelessly late.
-HEARTBEAT_LIMIT = 15.0
+from hitl_project import embedded
+from reviews.alive import HEARTBEAT_LIMIT, heartbeat_age, pending_migrations
 
 HEARTBEAT_AGE = Gauge(
     "countersign_heartbeat_age_seconds", "Seconds since scheduler and worker last showed life"
 )
 THREAD_UP = Gauge("countersign_embedded_thread_up", "1 while the thread runs", ["thread"])
 THREAD_RESTARTS = Gauge("countersign_embedded_thread_restarts", "Restarts so far", ["thread"])
-
-
-def pending_migrations() -> list[str]:
-    """Return the names of the migrations the database still needs."""
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 _migrated = False
@@ -50,7 +40,7 @@ def _database() -> str:
 
 def _heartbeat() -> str:
     try:
-        age = celery.heartbeat_age()
+        age = heartbeat_age()
     except Exception as fault:  # the cache's client has many kinds
         return f"Redis does not answer ({type(fault).__name__})"
     if age is None:
@@ -97,7 +87,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _may_read_metrics(request):
         return HttpResponse(status=404)
     try:
-        age = celery.heartbeat_age()
+        age = heartbeat_age()
     except Exception:  # figures are still worth having while the cache is away
         age = None
     HEARTBEAT_AGE.set(float("nan") if age is None else age)

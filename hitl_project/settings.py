@@ -25,6 +25,7 @@ HTTPS = BASE_URL.startswith("https://")
 
 # --- Secrets ------------------------------------------------------------------------------------
 SECRET_KEY = env.secret("SECRET_KEY", folder=HITL_DATA_DIR, generate=EMBEDDED)
+HITL_SIGNING_KEY_GIVEN = env.raw("HITL_SIGNING_KEY") is not None
 HITL_SIGNING_KEY = env.signing_key("HITL_SIGNING_KEY", folder=HITL_DATA_DIR, generate=EMBEDDED)
 
 # --- The service's own switches -----------------------------------------------------------------

@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
+from approvals.errors import Refusal
 from approvals.models import AccessKey, ApprovalPolicy, User
 from audit import reading
 from audit.admin import ReadOnlyAdmin
@@ -35,6 +36,7 @@ from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import see_other, settings_page
 from reviews.events import actor_for
 from reviews.models import Checkpoint, Ticket
+from reviews.services.upkeep import AUDIT_STREAM, audit_review, review_audit
 
 _LIST = "admin:audit_auditevent_changelist"
 _REF = re.compile(r"[Tt]-(\d{1,12})")
@@ -57,7 +59,7 @@ ACTIONS = {
     "webhook": "Webhooks",
     "bypass": "Bypasses",
     "identity": "Who somebody is",
-    "audit": "Exports of the audit",
+    "audit": "Exports and reviews of the audit",
 }
 _ASIDE = {"changes", "weakens", "question"}  # members a row shows in a form of their own
 
@@ -70,6 +72,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         own = [
             path("verify/", wrap(self.verify_view), name="audit_auditevent_verify"),
+            path("review/", wrap(self.review_view), name="audit_auditevent_review"),
             path("export/", wrap(self.export_view), name="audit_auditevent_export"),
         ]
         return [*own, *super().get_urls()]
@@ -103,6 +106,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
             "channels": {k: v or "by itself" for k, v in CHANNELS.items()},
             "periods": PERIODS,
             "standing": reading.standing(),
+            "reviewed_at": audit_review(),
         }
         return settings_page(request, "audit.html", context, title="Audit")
 
@@ -135,6 +139,16 @@ class AuditEventAdmin(ReadOnlyAdmin):
         else:
             part = "all of it" if found.whole else "its newest part"
             messages.success(request, f"The trail holds: {found.events} events, {part}.")
+        return see_other("audit_auditevent_changelist")
+
+    @method_decorator(require_POST)
+    def review_view(self, request: HttpRequest) -> HttpResponse:
+        """Record that this person looked through the trail."""
+        try:
+            review_audit(by=person_of(request))
+        except Refusal as refusal:
+            raise PermissionDenied(refusal.detail) from refusal
+        messages.success(request, "Noted: you reviewed the audit today.")
         return see_other("audit_auditevent_changelist")
 
     @method_decorator(require_POST)
@@ -320,7 +334,7 @@ def _places(streams: set[str]) -> dict[str, tuple[str, str]]:
     for stream in streams:
         kind, _, name = stream.partition(":")
         kinds.setdefault(kind, []).append(name)
-    found: dict[str, tuple[str, str]] = {"system": ("the service", "")}
+    found: dict[str, tuple[str, str]] = {"system": ("the service", ""), AUDIT_STREAM: ("", "")}
     tickets = Ticket.objects.filter(pk__in=_uuids(kinds.get("ticket", [])))
     for ticket in tickets.only("id", "ref", "title"):
         page = reverse("admin:reviews_ticket_change", args=[ticket.pk])

@@ -20,6 +20,7 @@ from audit.clock import db_now
 from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import see_other, settings_page, typed
 from reviews.models import Checkpoint, Ticket
+from reviews.services.upkeep import review_role, role_reviews
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LIST = "admin:auth_group_changelist"
@@ -94,6 +95,10 @@ class RoleAdmin(ModelAdmin):
         role = self._seen(request, object_id)
         if request.method != "POST":
             return self._page(request, role)
+        if request.POST.get("act") == "reviewed":
+            review_role(role=role, by=person_of(request))
+            messages.success(request, f"Noted: you reviewed {role.name} today.")
+            return see_other("auth_group_change", role.pk)
         if not self.has_change_permission(request, role):
             raise PermissionDenied
         act = request.POST.get("act", "")
@@ -184,6 +189,7 @@ class RoleAdmin(ModelAdmin):
             "days": list(enumerate(DAYS)),
             "hours": spoken_hours(profile),
             "may": may,
+            "reviewed_at": role_reviews([role.pk]).get(role.pk),
             "rights": _rights_by_thing(role) if user.is_superuser else [],
         }
         return settings_page(

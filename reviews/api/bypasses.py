@@ -23,8 +23,8 @@ from reviews.models import Checkpoint
 from reviews.representation import iso
 from reviews.services.bypass_reviews import passed_under, review_of
 from reviews.services.bypasses import bypass_members, end_bypass, people_told, start_bypass
-from reviews.services.findings import findings
 from reviews.services.pauses import paused_among
+from reviews.services.status import status_findings
 
 _READ_POLICIES = "approvals.view_approvalpolicy"
 _SEES_ALL = ("approvals.view_bypass", "approvals.start_bypass")
@@ -246,15 +246,17 @@ class StandingCheckpointAnswer(serializers.Serializer[Any]):
 
 
 class StandingFindingAnswer(serializers.Serializer[Any]):
-    """What keeps a checkpoint's question from being answered, or might."""
+    """What is misconfigured, failing or overdue, and one way to mend it."""
 
-    checkpoint = serializers.CharField()
+    part = serializers.CharField(help_text="What it is about: mail, deliveries, time, questions …")
+    checkpoint = serializers.CharField(allow_null=True, help_text="Of a finding about a question.")
     policy = serializers.CharField(allow_null=True)
     version = serializers.IntegerField(allow_null=True)
     severity = serializers.ChoiceField(["error", "warning"])
     code = serializers.CharField()
     pointer = serializers.CharField()
     message = serializers.CharField()
+    mend = serializers.CharField(help_text="One way to mend it.")
 
 
 class StatusAnswer(serializers.Serializer[Any]):
@@ -306,6 +308,6 @@ class StatusPage(ApiView):
                     for bypass in running(db_now())
                 ],
                 "checkpoints": [{"slug": row.slug, "paused": row.pk in paused} for row in standing],
-                "findings": findings() if self.user.has_perm(_READ_POLICIES) else [],
+                "findings": status_findings() if self.user.has_perm(_READ_POLICIES) else [],
             }
         )

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 
 from hitl_project import embedded
 from hitl_project.env import stop
-from hitl_project.probes import pending_migrations
+from reviews.alive import pending_migrations
 
 # How long after the signal open requests may go on, then running tasks; after the last of these
 # the process ends whatever still hangs.
@@ -93,6 +93,8 @@ class Command(BaseCommand):
                 server_header=False,
                 lifespan="off",
                 ws_max_size=65_536,
+                # Hints are short; compressing them costs more than it saves.
+                ws_per_message_deflate=False,
                 timeout_graceful_shutdown=REQUESTS_MAY_TAKE,
             )
         )

@@ -73,10 +73,16 @@ def alarms(status: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def findings(status: Mapping[str, Any]) -> list[str]:
-    """Return what keeps questions from being answered, or might, a sentence each."""
+def findings(status: Mapping[str, Any], severity: str) -> list[str]:
+    """Return what the service finds wrong with itself: a sentence each, and how to mend it."""
     rows = map(mapping, sequence(status.get("findings")))
-    return [f"{text(row.get('checkpoint'))}: {text(row.get('message'))}" for row in rows]
+    return [_told(row) for row in rows if (row.get("severity") == "error") == (severity == "error")]
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    where = text(row.get("checkpoint")) or text(row.get("part"))
+    mend = text(row.get("mend"))
+    return f"{where}: {text(row.get('message'))}{f' → {mend}' if mend else ''}"
 
 
 def paused(status: Mapping[str, Any]) -> list[str]:

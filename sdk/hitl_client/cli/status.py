@@ -164,7 +164,8 @@ def _standing(report: Report, connection: Connection) -> None:
         report.warnings.append(f"Whether something passes without people is not known: {error}.")
         return
     report.alarms += emergency.alarms(report.stands)
-    report.warnings += emergency.findings(report.stands)
+    report.faults += emergency.findings(report.stands, "error")
+    report.warnings += emergency.findings(report.stands, "warning")
 
 
 def _off(kind: Mapping[str, Any]) -> str:
