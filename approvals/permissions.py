@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.contrib.auth.models import Group
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from guardian.shortcuts import assign_perm, get_groups_with_perms, remove_perm
@@ -144,13 +145,13 @@ LEFT JOIN ({_EXCLUDED}) e ON e.identity = u.identity
 WHERE (u.kind = 'human' AND u.is_active) OR (x.appoints AND u.id IS NULL)
 """  # noqa: S608
 _ROLES = f"""
-SELECT m.user_id, m.group_id FROM approvals_user_groups m WHERE m.user_id = %(user)s
+SELECT m.user_id, m.user_id, m.group_id FROM approvals_user_groups m WHERE m.user_id IN (people)
 UNION ALL
-SELECT l.lender_id, m.group_id
+SELECT l.delegate_id, l.lender_id, m.group_id
 FROM approvals_delegation l
 JOIN approvals_user u ON u.id = l.lender_id AND u.is_active
 JOIN approvals_user_groups m ON m.user_id = u.id
-WHERE l.delegate_id = %(user)s AND {_IN_FORCE} AND {_LENT_MEMBER}
+WHERE l.delegate_id IN (people) AND {_IN_FORCE} AND {_LENT_MEMBER}
 """  # noqa: S608
 
 
@@ -181,11 +182,9 @@ def holders(
     *, policy_id: UUID, user_ids: Iterable[int], decision_id: UUID, now: datetime
 ) -> dict[int, Holder]:
     """Return these users, their seats on a policy's stages, loans and exclusions, in one query."""
-    ids = sorted(set(user_ids))
-    if not ids:
+    query, people = _of_people(_HOLDERS, user_ids)
+    if not people:
         return {}
-    people = {f"person{place}": user_id for place, user_id in enumerate(ids)}
-    query = _HOLDERS.replace("(people)", f"({', '.join(f'%({name})s' for name in people)})")
     return _read(_rows(query, {**_asked(policy_id, decision_id, now), **people}))
 
 
@@ -203,6 +202,12 @@ def seats_at_opening(*, policy_id: UUID, now: datetime) -> tuple[dict[int, Holde
     """
     rows = _rows(_EVERYBODY, _asked(policy_id, None, now))
     return _read(rows), {row[6]: row[9] for row in rows if row[0] is None}
+
+
+def _of_people(query: str, user_ids: Iterable[int]) -> tuple[str, dict[str, int]]:
+    """Return the query with one marker per person, and what stands for each."""
+    people = {f"person{place}": user_id for place, user_id in enumerate(sorted(set(user_ids)))}
+    return query.replace("(people)", f"({', '.join(f'%({name})s' for name in people)})"), people
 
 
 def _rows(query: str, parameters: Mapping[str, Any]) -> list[Any]:
@@ -276,12 +281,33 @@ def roles_used_by(user: "User", *, now: datetime) -> dict[int, list[int]]:
     Their own come first; then, by lender, those somebody lends them now. What a role shows may
     depend on whose it is, as regions do.
     """
-    found: dict[int, list[int]] = {user.pk: []}
-    with connection.cursor() as cursor:
-        cursor.execute(_ROLES, {"user": user.pk, "now": _instant(now)})
-        for person, role in cursor.fetchall():
-            found.setdefault(person, []).append(role)
+    return roles_used_by_each([user.pk], now=now)[user.pk]
+
+
+def roles_used_by_each(
+    user_ids: Iterable[int], *, now: datetime
+) -> dict[int, dict[int, list[int]]]:
+    """Return the same for several people, by person, in one query."""
+    query, people = _of_people(_ROLES, user_ids)
+    found: dict[int, dict[int, list[int]]] = {one: {one: []} for one in people.values()}
+    if people:
+        for user, whose, role in _rows(query, {**people, "now": _instant(now)}):
+            found[user].setdefault(whose, []).append(role)
     return found
+
+
+def people_with(right: str, user_ids: Iterable[int]) -> set[int]:
+    """Return which of these active people `has_perm` would give a right, in one query."""
+    app, _, codename = right.partition(".")
+    wanted = Permission.objects.filter(content_type__app_label=app, codename=codename)
+    by_role = Group.permissions.through.objects.filter(permission__in=wanted).values("group")
+    members = get_user_model().groups.through.objects.filter(group__in=by_role)
+    found = get_user_model().objects.filter(
+        Q(is_superuser=True) | Q(pk__in=members.values("user")) | Q(user_permissions__in=wanted),
+        pk__in=list(user_ids),
+        is_active=True,
+    )
+    return set(found.values_list("pk", flat=True))
 
 
 def policies_open_to(roles: Iterable[int]) -> QuerySet[PolicyStage, UUID]:
@@ -300,6 +326,27 @@ def decisions_appointing(user: "User", *, now: datetime) -> QuerySet[Appointment
     )
     mine = Appointment.objects.filter(Q(user=user) | Exists(lent))
     return mine.values_list("decision_id", flat=True)
+
+
+def appointed_to(
+    decision_ids: Iterable[UUID], user_ids: Iterable[int], *, now: datetime
+) -> set[tuple[int, UUID]]:
+    """Return who of these people is appointed to which decision, or lent an appointment now."""
+    people = set(user_ids)
+    rows = Appointment.objects.filter(decision__in=list(decision_ids))
+    appointed = list(rows.values_list("user_id", "decision_id", "role_id"))
+    if not appointed:
+        return set()
+    lent = Delegation.objects.in_force(now).filter(
+        lender__in={user for user, _, _ in appointed}, delegate__in=people
+    )
+    loans = list(lent.values_list("lender_id", "delegate_id", "limited", "roles"))
+    return {(user, decision) for user, decision, _ in appointed if user in people} | {
+        (delegate, decision)
+        for user, decision, role in appointed
+        for lender, delegate, limited, lent_role in loans
+        if lender == user and (not limited or lent_role == role)
+    }
 
 
 def grant_votes(*, stage: PolicyStage, roles: Iterable[Group]) -> None:

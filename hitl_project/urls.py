@@ -14,6 +14,9 @@ from hitl_project import api, probes
 from reviews.admin import second_factor
 from reviews.api import urls as reviews_api
 from reviews.mailpage import urls as mailpage
+from reviews.sockets.hints import hints
+from reviews.sockets.interactions import interactions
+from reviews.sockets.room import refuse
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", probes.healthz),
@@ -42,4 +45,8 @@ handler403 = "hitl_project.api.permission_denied"
 handler404 = "hitl_project.api.page_not_found"
 handler500 = "hitl_project.api.server_error"
 
-websocket_urlpatterns: list[Any] = []
+websocket_urlpatterns: list[Any] = [
+    path("ws/v1/me", hints),
+    path("ws/hitl/<str:user_id>", interactions),
+    re_path("", refuse),
+]

@@ -30,7 +30,12 @@ _STATES = {
 
 def is_called(user: User, name: str) -> bool:
     """Tell whether a name in an address or body is this user: their id or their user name."""
-    return name in (str(user.pk), user.get_username())
+    return is_named(name, id=user.pk, username=user.get_username())
+
+
+def is_named(name: str, *, id: int, username: str) -> bool:
+    """Tell whether a name is a user's id or user name."""
+    return name in (str(id), username)
 
 
 def state_of(ticket: Ticket) -> str:

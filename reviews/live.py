@@ -5,8 +5,9 @@ is heard is a hint and may be lost: whoever waits looks again by themselves now 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -18,26 +19,45 @@ _AFTER_A_FAULT = 1.0
 _JOIN_AGAIN = 3600.0
 
 
+@dataclass(slots=True)
+class Change:
+    """What is known of a changed ticket: the id of its latest event, and what happened."""
+
+    seq: str = ""
+    types: set[str] = field(default_factory=set)
+
+    def add(self, seq: str, types: Iterable[str]) -> None:
+        """Note one more thing that happened."""
+        self.seq = max(self.seq, seq)
+        self.types.update(types)
+
+
 class Listener:
-    """What one waiter heard since it last asked."""
+    """What one waiter heard since it last asked. `missed`: that something may have been missed."""
 
     def __init__(self, ticket_id: str | None) -> None:
         self.ticket_id = ticket_id
-        self._heard: dict[str, None] = {}
+        self.missed = False
+        self._heard: dict[str, Change] = {}
         self._woken = asyncio.Event()
 
-    def hear(self, ids: list[str]) -> None:
+    def hear(self, changes: Iterable[tuple[str, str, list[str]]]) -> None:
         """Note the changes this waiter waits for."""
-        mine = ids if self.ticket_id is None else [one for one in ids if one == self.ticket_id]
-        if mine:
-            self._heard.update(dict.fromkeys(mine))
-            self._woken.set()
+        for ticket_id, seq, types in changes:
+            if self.ticket_id in (None, ticket_id):
+                self._heard.setdefault(ticket_id, Change()).add(seq, types)
+                self._woken.set()
 
-    async def changed(self) -> list[str]:
-        """Wait for changes and return the ids of the tickets."""
+    def miss(self) -> None:
+        """Note that something may have happened unheard."""
+        self.missed = True
+        self._woken.set()
+
+    async def changed(self) -> dict[str, Change]:
+        """Wait for changes and return them by the id of the ticket."""
         await self._woken.wait()
         self._woken.clear()
-        heard, self._heard = list(self._heard), {}
+        heard, self._heard = self._heard, {}
         return heard
 
 
@@ -48,6 +68,7 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._by_ticket: dict[str, set[Listener]] = {}
         self._joined = asyncio.Event()
+        self._deaf = False
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._listen_forever())
         # A loop that ends cancels its tasks; the next one gets a hub of its own.
@@ -77,12 +98,12 @@ class Hub:
                 self._by_ticket.pop(ticket_id, None)
 
     def _pass_on(self, message: dict[str, Any]) -> None:
-        ids = message["ids"]
+        changes = message["changes"]
         for one in self._listeners:
-            one.hear(ids)
-        for ticket_id in ids:
-            for one in self._by_ticket.get(ticket_id, ()):
-                one.hear([ticket_id])
+            one.hear(changes)
+        for change in changes:
+            for one in self._by_ticket.get(change[0], ()):
+                one.hear([change])
 
     async def _listen_forever(self) -> None:
         while True:
@@ -90,6 +111,7 @@ class Hub:
                 await self._listen()
             except Exception:  # the layer's client has many kinds; each ends with another try
                 self._joined.clear()
+                self._deaf = True
                 await asyncio.sleep(_AFTER_A_FAULT)
 
     async def _listen(self) -> None:
@@ -102,6 +124,10 @@ class Hub:
             while True:
                 await layer.group_add(GROUP, channel)
                 self._joined.set()
+                if self._deaf:
+                    self._deaf = False
+                    for one in self._listeners:
+                        one.miss()
                 until = loop.time() + _JOIN_AGAIN
                 while (left := until - loop.time()) > 0:
                     try:

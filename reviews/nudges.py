@@ -34,6 +34,8 @@ PATIENCE = 0.25  # seconds a message may take; then it is dropped like any other
 class Nudge:
     ticket_id: str
     deliveries: bool
+    seq: str = ""
+    types: tuple[str, ...] = ()
 
 
 _waiting: "queue.Queue[Nudge]" = queue.Queue(maxsize=CAPACITY)
@@ -41,9 +43,15 @@ _starting = threading.Lock()
 _thread: threading.Thread | None = None
 
 
-def after_commit(*, ticket_id: str, deliveries: bool) -> None:
-    """Nudge once the present transaction is committed; dropped when too many wait."""
-    transaction.on_commit(lambda: _put(Nudge(ticket_id, deliveries)))
+def after_commit(
+    *, ticket_id: str, deliveries: bool, seq: str = "", types: Sequence[str] = ()
+) -> None:
+    """Nudge once the present transaction is committed; dropped when too many wait.
+
+    :param seq: the id of the ticket's latest event. `types` are what happened.
+    """
+    nudge = Nudge(ticket_id, deliveries, seq, tuple(types))
+    transaction.on_commit(lambda: _put(nudge))
 
 
 def _put(nudge: Nudge) -> None:
@@ -77,17 +85,18 @@ def _publish_forever() -> None:
         with suppress(queue.Empty):
             while len(nudges) < MOST:
                 nudges.append(_waiting.get_nowait())
-        _announce([nudge.ticket_id for nudge in nudges], loop)
+        _announce(nudges, loop)
         if any(nudge.deliveries for nudge in nudges):
             dispatch.soon()
         time.sleep(PAUSE)
 
 
-def _announce(ids: Sequence[str], loop: asyncio.AbstractEventLoop) -> None:
+def _announce(nudges: Sequence[Nudge], loop: asyncio.AbstractEventLoop) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
-    message = {"type": "tickets.changed", "ids": list(dict.fromkeys(ids))}
+    changes = [[nudge.ticket_id, nudge.seq, list(nudge.types)] for nudge in nudges]
+    message = {"type": "tickets.changed", "changes": changes}
     try:
         loop.run_until_complete(asyncio.wait_for(layer.group_send(GROUP, message), PATIENCE))
     except Exception as problem:  # whatever is down, waiting callers look again by themselves

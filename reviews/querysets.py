@@ -1,8 +1,8 @@
 """Sets of tickets, by the words people use for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import models
@@ -39,14 +39,30 @@ class LaneQuerySet(models.QuerySet["Lane"]):
         return self._shown_to(user, whole_queues=False)
 
     def _shown_to(self, user: "User", *, whole_queues: bool) -> Self:
-        seen = Q(pk__in=[])
+        regions = user.regions.through.objects
+        used = permissions.roles_used_by(user, now=shown_now())
         # What is lent is seen as the lender sees it: the lender's roles in the lender's regions.
-        for person, roles in permissions.roles_used_by(user, now=shown_now()).items():
+        return self.shown_with(
+            [
+                (roles, regions.filter(user=person).values("region"))
+                for person, roles in used.items()
+            ],
+            whole_queues=whole_queues,
+        )
+
+    def shown_with(
+        self, used: Iterable[tuple[Sequence[int], Any]], *, whole_queues: bool = True
+    ) -> Self:
+        """Return the lanes that roles show, each set of roles together with regions.
+
+        :param used: pairs of the ids of roles and those of regions, or a query of these.
+        """
+        seen = Q(pk__in=[])
+        for roles, regions in used:
             by_role = Q(policy__in=permissions.policies_open_to(roles))
             if whole_queues:
                 by_role |= Q(queue__in=Group.objects.filter(pk__in=roles).values("queues"))
             # A ticket of another region is not there at all.
-            regions = user.regions.through.objects.filter(user=person).values("region")
             seen |= by_role & (Q(region__isnull=True) | Q(region__in=regions))
         return self.filter(seen)
 

@@ -15,6 +15,28 @@ from audit.clock import db_now
 _TOKEN = re.compile(r"hitl_[0-9a-f]{8}_[A-Za-z0-9_-]{16,128}")
 
 
+def is_bearer(header: bytes) -> bool:
+    """Tell whether an `Authorization` header claims to carry one of our keys."""
+    return header.partition(b" ")[0].lower() == b"bearer"
+
+
+def key_of(header: bytes, *, address: str) -> AccessKey | None:
+    """Return the key a bearer header carries, or None where it is not good from this address."""
+    token = token_of(header)
+    key = find_key(token) if _TOKEN.fullmatch(token) else None
+    seen_at = datetime.now(UTC)  # shown to people; whether a key expired the database tells
+    good = key is not None and is_good(key, now=db_now() if key.expires_at else seen_at)
+    if key is None or not good or not admits(key, address):
+        return None
+    key_use.note(key.pk, seen_at, address)
+    return key
+
+
+def token_of(header: bytes) -> str:
+    """Return what a bearer header carries, whatever it is."""
+    return header.partition(b" ")[2].strip().decode("ascii", "replace")
+
+
 class AccessKeyAuthentication(BaseAuthentication):
     """Take `Authorization: Bearer hitl_…`; `request.auth` is then the key."""
 
@@ -23,17 +45,12 @@ class AccessKeyAuthentication(BaseAuthentication):
 
         :raises AuthenticationFailed: for a key that is unknown, expired or revoked, all alike.
         """
-        scheme, _, given = get_authorization_header(request).partition(b" ")
-        if scheme.lower() != b"bearer":
+        given = get_authorization_header(request)
+        if not is_bearer(given):
             return None
-        token = given.strip().decode("ascii", "replace")
-        key = find_key(token) if _TOKEN.fullmatch(token) else None
-        seen_at = datetime.now(UTC)  # shown to people; whether a key expired the database tells
-        address = request.META.get("REMOTE_ADDR", "")
-        good = key is not None and is_good(key, now=db_now() if key.expires_at else seen_at)
-        if key is None or not good or not admits(key, address):
+        key = key_of(given, address=request.META.get("REMOTE_ADDR", ""))
+        if key is None:
             raise AuthenticationFailed("This key is unknown, expired or revoked.")
-        key_use.note(key.pk, seen_at, address)
         return key.user, key
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002

@@ -25,11 +25,6 @@ def _checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def _hashed(token: str) -> str:
-    # The secret has 256 random bits, so a plain hash is as good as a slow one.
-    return sha256(token.encode()).hexdigest()
-
-
 def _token(prefix: str) -> str:
     body = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"
     return body + _checksum(body)
@@ -78,7 +73,7 @@ def create_key(
             name=name,
             kind=kind,
             prefix=prefix,
-            hash=_hashed(token),
+            hash=mark_of(token),
             scopes=chosen,
             networks=_networks(networks),
             user=acts_as,
@@ -118,15 +113,28 @@ def find_key(token: str) -> AccessKey | None:
     found = _with_prefix(parts[1])
     if not found:
         return None
-    key = found[0]
-    hashed = _hashed(token)
-    if not hmac.compare_digest(key.hash, hashed):
-        if not key.previous_hash or not hmac.compare_digest(key.previous_hash, hashed):
-            return None
-        # The one before it was renewed: good for its time of grace, and never for longer.
-        ends = [end for end in (key.previous_until, key.expires_at) if end is not None]
-        key.expires_at = min(ends)
-    return key
+    return found[0] if opens(found[0], mark_of(token)) else None
+
+
+def mark_of(token: str) -> str:
+    """Return what may be kept of a token while somebody stays connected with it."""
+    # The secret has 256 random bits, so a plain hash is as good as a slow one.
+    return sha256(token.encode()).hexdigest()
+
+
+def opens(key: AccessKey, mark: str) -> bool:
+    """Tell whether a token with this mark is the key's, its present one or the one before it.
+
+    The one before it was renewed: good for its time of grace, and never for longer; the key then
+    expires with it.
+    """
+    if hmac.compare_digest(key.hash, mark):
+        return True
+    if not key.previous_hash or not hmac.compare_digest(key.previous_hash, mark):
+        return False
+    ends = [end for end in (key.previous_until, key.expires_at) if end is not None]
+    key.expires_at = min(ends)
+    return True
 
 
 def admits(key: AccessKey, address: str) -> bool:
@@ -184,7 +192,7 @@ def renew_key(*, key: AccessKey, by: User, now: datetime) -> tuple[AccessKey, st
         if key.revoked_at:
             raise WrongState("This key is revoked; make a new one.")
         key.previous_hash, key.previous_until = key.hash, now + GRACE
-        key.hash = _hashed(token)
+        key.hash = mark_of(token)
         if key.expires_at is not None:
             # As long as it was made for, counted from now.
             key.expires_at = now + (key.expires_at - key.created_at)

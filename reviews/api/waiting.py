@@ -13,13 +13,13 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.response import Response
 
 from reviews.live import hub
 from reviews.models import Ticket
+from reviews.threads import in_thread
 
 LONGEST = 50
 MOST_WAITERS = 200
@@ -98,23 +98,12 @@ def _still_pending(answer: HttpResponseBase) -> UUID | None:
 async def _read(
     view: Callable[..., Any], request: HttpRequest, names: dict[str, str]
 ) -> HttpResponseBase:
-    answer: HttpResponseBase = await _in_thread(lambda: view(request, **names))
+    answer: HttpResponseBase = await in_thread(lambda: view(request, **names))
     return answer
 
 
 async def _status(ticket_id: UUID) -> str | None:
-    found: str | None = await _in_thread(
+    found: str | None = await in_thread(
         lambda: Ticket.objects.filter(pk=ticket_id).values_list("status", flat=True).first()
     )
     return found
-
-
-async def _in_thread(work: Callable[[], Any]) -> Any:
-    def alone() -> Any:
-        try:
-            return work()
-        finally:
-            # This thread belongs to no request; nobody else would give its connection back.
-            connections.close_all()
-
-    return await sync_to_async(alone, thread_sensitive=False)()
