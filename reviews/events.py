@@ -10,7 +10,7 @@ from django.db.models import Q
 from approvals.models import User
 from audit.prepared import PreparedRead
 from audit.services import THE_SERVICE, Actor, Draft, record
-from reviews import nudges
+from reviews import outbox
 from reviews.models import Delivery, Ticket, WebhookEndpoint
 from reviews.representation import cloud_event
 from reviews.services.notices import notice_of
@@ -74,8 +74,7 @@ class Story:
         record(ticket.stream, self.drafts)
         endpoints = _listeners_at(ticket.checkpoint_id)
         rows = [row for draft in self.drafts for row in _deliveries(ticket, draft, endpoints)]
-        Delivery.objects.bulk_create(rows)
-        nudges.after_commit(ticket_id=str(ticket.pk), deliveries=bool(rows))
+        outbox.store(rows, about=ticket.pk, happened=self.drafts)
 
 
 def _deliveries(
@@ -94,35 +93,15 @@ def _deliveries(
     if not targets and not on_stream:
         return rows
     body = cloud_event(ticket=ticket, draft=draft)
-    rows += [_row(ticket, draft, *target, body=body) for target in targets]
+    rows += [
+        outbox.delivery(draft, channel, target, body=body, ticket=ticket, endpoint=endpoint)
+        for channel, target, endpoint in targets
+    ]
     if on_stream:
         decision = draft.data.get("outcome") or draft.data["status"]
         told = {"decision": decision, "event": body}
-        rows.append(_row(ticket, draft, "stream", DECISIONS, None, body=told))
+        rows.append(outbox.delivery(draft, "stream", DECISIONS, body=told, ticket=ticket))
     return rows
-
-
-def _row(
-    ticket: Ticket,
-    draft: Draft,
-    channel: str,
-    target: str,
-    endpoint: WebhookEndpoint | None,
-    *,
-    body: dict[str, Any],
-) -> Delivery:
-    return Delivery(
-        event_id=draft.id,
-        type=draft.type,
-        ticket=ticket,
-        round=ticket.round,
-        channel=channel,
-        target=target,
-        endpoint=endpoint,
-        body=body,
-        created_at=draft.at,
-        next_attempt_at=draft.at,
-    )
 
 
 _listeners_at = PreparedRead(

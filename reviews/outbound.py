@@ -151,6 +151,10 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every connection."""
         self._pool.close()
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> int:

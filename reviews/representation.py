@@ -88,18 +88,23 @@ def ticket_core(ticket: Ticket, decision: Decision) -> dict[str, Any]:
     }
 
 
-def cloud_event(*, ticket: Ticket, draft: Draft) -> dict[str, Any]:
-    """Return one fact about a ticket as a CloudEvents 1.0 message."""
+def envelope(draft: Draft, *, subject: object, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one fact as a CloudEvents 1.0 message; its own words stand under `fact`."""
     return {
         "specversion": "1.0",
         "id": str(draft.id),
         "source": f"{settings.BASE_URL}/api/v1",
         "type": draft.type,
-        "subject": str(ticket.pk),
+        "subject": str(subject),
         "time": instant(draft.at),
         "datacontenttype": "application/json",
-        "data": {**ticket_core(ticket, ticket.decision), "fact": dict(draft.data)},
+        "data": {**data, "fact": dict(draft.data)},
     }
+
+
+def cloud_event(*, ticket: Ticket, draft: Draft) -> dict[str, Any]:
+    """Return one fact about a ticket as a CloudEvents 1.0 message."""
+    return envelope(draft, subject=ticket.pk, data=ticket_core(ticket, ticket.decision))
 
 
 def voter_name(vote: Vote, people: Mapping[int, User]) -> str:

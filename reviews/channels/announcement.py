@@ -3,19 +3,15 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from approvals.models import Bypass, User
-from reviews.channels.email import domain, moot, sending
+from reviews.channels.email import moot, sending, written
 from reviews.channels.outcome import Send, Unbuildable
 from reviews.display import moments
 from reviews.models import Delivery
 from reviews.services.bypass_reviews import passed_under
-
-_FOLDER = "mail/bypass"
 
 
 def prepare_announcement(delivery: Delivery, now: datetime) -> Send:
@@ -31,31 +27,9 @@ def prepare_announcement(delivery: Delivery, now: datetime) -> Send:
     if bypass is None:
         raise Unbuildable("There is no such bypass.")
     with timezone.override(moments.zone_of(person.time_zone)):
-        return sending(_message(delivery, bypass, person, now))
-
-
-def _message(
-    delivery: Delivery, bypass: Bypass, person: User, now: datetime
-) -> EmailMultiAlternatives:
-    context = _context(delivery, bypass, person, now)
-    subject = " ".join(render_to_string(f"{_FOLDER}/subject.txt", context).split())
-    text = render_to_string(f"{_FOLDER}/body.txt", context).strip() + "\n"
-    thread = f"<bypass-{bypass.pk}@{domain()}>"
-    message = EmailMultiAlternatives(
-        subject=subject,
-        body=text,
-        from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[person.email],
-        headers={
-            "Message-ID": f"<{delivery.pk}@{domain()}>",
-            "In-Reply-To": thread,
-            "References": thread,
-            "Auto-Submitted": "auto-generated",
-            "X-Auto-Response-Suppress": "All",
-        },
-    )
-    message.attach_alternative(render_to_string(f"{_FOLDER}/body.html", context), "text/html")
-    return message
+        context = _context(delivery, bypass, person, now)
+        thread = f"bypass-{bypass.pk}"
+        return sending(written(delivery, person, "mail/bypass", context, thread=thread))
 
 
 def _context(delivery: Delivery, bypass: Bypass, person: User, now: datetime) -> dict[str, object]:

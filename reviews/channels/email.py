@@ -120,26 +120,9 @@ class Letter:
         with timezone.override(moments.zone_of(self.person.time_zone)):
             context = self._context()
             folder = f"mail/{self.delivery.type.removeprefix('ticket.')}"
-            subject = " ".join(render_to_string(f"{folder}/subject.txt", context).split())
-            text = render_to_string(f"{folder}/body.txt", context).strip() + "\n"
-            html = render_to_string(f"{folder}/body.html", context)
-        thread = f"<ticket-{self.ticket.pk}@{domain()}>"
-        message = EmailMultiAlternatives(
-            subject=subject,
-            body=text,
-            from_email=settings.DEFAULT_FROM_EMAIL,
-            to=[self.person.email],
-            headers={
-                # The same however often it is sent, so that a mail that came twice is one mail.
-                "Message-ID": f"<{self.delivery.pk}@{domain()}>",
-                "In-Reply-To": thread,
-                "References": thread,
-                "Auto-Submitted": "auto-generated",
-                "X-Auto-Response-Suppress": "All",
-            },
-        )
-        message.attach_alternative(html, "text/html")
-        return message
+            return written(
+                self.delivery, self.person, folder, context, thread=f"ticket-{self.ticket.pk}"
+            )
 
     def _context(self) -> dict[str, Any]:
         ticket, decision = self.ticket, self.decision
@@ -261,6 +244,34 @@ class Letter:
             "url": settings.BASE_URL + reverse("mail-link", args=[token]),
             "link_until": link.expires_at,
         }
+
+
+def written(
+    delivery: Delivery, person: User, folder: str, context: Mapping[str, Any], *, thread: str = ""
+) -> EmailMultiAlternatives:
+    """Return the mail that a folder's three templates make for one person.
+
+    :param thread: what mails about the same thing have in common; programs show them together.
+    """
+    subject = " ".join(render_to_string(f"{folder}/subject.txt", context).split())
+    text = render_to_string(f"{folder}/body.txt", context).strip() + "\n"
+    html = render_to_string(f"{folder}/body.html", context)
+    about = f"<{thread}@{domain()}>"
+    message = EmailMultiAlternatives(
+        subject=subject,
+        body=text,
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[person.email],
+        headers={
+            # The same however often it is sent, so that a mail that came twice is one mail.
+            "Message-ID": f"<{delivery.pk}@{domain()}>",
+            **({"In-Reply-To": about, "References": about} if thread else {}),
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+        },
+    )
+    message.attach_alternative(html, "text/html")
+    return message
 
 
 def domain() -> str:

@@ -15,13 +15,15 @@ class Outcome:
 
     moot: there is nothing left to tell. retry: by the table. park: trying again is no use.
     gone: the receiver wants no more of them.
-    `slow` says that the attempt used up its time, while others waited.
+    `slow` says that the attempt used up its time, while others waited. `milliseconds` is how long
+    it took.
     """
 
     fate: Fate
     status: int | None = None
     error: str = ""
     slow: bool = False
+    milliseconds: int = 0
 
 
 class Unbuildable(Exception):

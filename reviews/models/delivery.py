@@ -57,11 +57,18 @@ class Delivery(models.Model):
     channel = models.CharField(max_length=20)
     target = models.CharField(max_length=500, help_text="An endpoint's id, an address or a URL.")
     endpoint = models.ForeignKey(
-        WebhookEndpoint, null=True, on_delete=models.PROTECT, related_name="deliveries"
+        WebhookEndpoint,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_index=False,  # `delivery_of_endpoint` is narrower, and in the order of the log
     )
     body: Any = models.JSONField()
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
+    unfinished = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Attempts begun since the last one that came to an end."
+    )
     next_attempt_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
@@ -85,8 +92,30 @@ class Delivery(models.Model):
                 "next_attempt_at",
                 name="delivery_due",
                 condition=models.Q(state="waiting"),
-            )
+            ),
+            models.Index(
+                fields=["endpoint", "-id"],
+                name="delivery_of_endpoint",
+                condition=models.Q(endpoint__isnull=False),
+            ),
+            models.Index(
+                fields=["-id"], name="delivery_parked", condition=models.Q(state="parked")
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} → {self.channel}"
+
+
+class FailedAttempt(models.Model):
+    """Why one attempt failed. Of an attempt that arrived the delivery's own row tells."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="failures")
+    number = models.PositiveSmallIntegerField()
+    at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=400)
+    milliseconds = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.error}"

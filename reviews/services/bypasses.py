@@ -11,13 +11,12 @@ from django.contrib.auth.models import Group
 from approvals.errors import Invalid
 from approvals.models import Bypass, User
 from approvals.services import bypasses
-from audit.chain import instant
 from audit.clock import db_now
 from audit.services import Draft
-from reviews import nudges
-from reviews.models import Delivery, WebhookEndpoint
+from reviews import outbox
+from reviews.models import WebhookEndpoint
 from reviews.ready.roles import AUDITOR, LEAD, MANAGER
-from reviews.representation import iso
+from reviews.representation import envelope, iso
 from reviews.services.bypass_reviews import conclude_reviews, open_review, slugs_of_policies
 from reviews.services.ready import load_bypass_review
 from reviews.services.turns import writing
@@ -102,45 +101,24 @@ def people_told() -> list[User]:
 
 def _tell(bypass: Bypass, draft: Draft) -> None:
     rows = [
-        _row(draft, ANNOUNCEMENT, str(person.pk), body={"bypass": str(bypass.pk)})
+        outbox.delivery(draft, ANNOUNCEMENT, str(person.pk), body={"bypass": str(bypass.pk)})
         for person in (people_told() if settings.MAIL_NOTICES else [])
     ]
-    body = _cloud_event(bypass, draft)
+    body = envelope(draft, subject=bypass.pk, data=bypass_members(bypass))
     rows += [
-        _row(draft, "webhook", str(endpoint.pk), endpoint=endpoint, body=body)
+        outbox.delivery(draft, "webhook", str(endpoint.pk), endpoint=endpoint, body=body)
         for endpoint in WebhookEndpoint.objects.filter(disabled_at__isnull=True).select_related(
             "checkpoint__question"
         )
         if _hears(endpoint, bypass, draft)
     ]
-    Delivery.objects.bulk_create(rows)
-    nudges.after_commit(ticket_id=str(bypass.pk), deliveries=bool(rows))
+    outbox.store(rows, about=bypass.pk)
 
 
 def _hears(endpoint: WebhookEndpoint, bypass: Bypass, draft: Draft) -> bool:
     if endpoint.types and draft.type not in endpoint.types:
         return False
     return endpoint.checkpoint is None or bypass.covers(endpoint.checkpoint.question.slug)
-
-
-def _row(
-    draft: Draft,
-    channel: str,
-    target: str,
-    *,
-    body: dict[str, Any],
-    endpoint: WebhookEndpoint | None = None,
-) -> Delivery:
-    return Delivery(
-        event_id=draft.id,
-        type=draft.type,
-        channel=channel,
-        target=target,
-        endpoint=endpoint,
-        body=body,
-        created_at=draft.at,
-        next_attempt_at=draft.at,
-    )
 
 
 def bypass_members(bypass: Bypass) -> dict[str, Any]:
@@ -159,17 +137,4 @@ def bypass_members(bypass: Bypass) -> dict[str, Any]:
         "ended_by": bypass.ended_by.get_username() if bypass.ended_by else None,
         "review": str(bypass.review) if bypass.review else None,
         "reviewed_at": iso(bypass.reviewed_at),
-    }
-
-
-def _cloud_event(bypass: Bypass, draft: Draft) -> dict[str, Any]:
-    return {
-        "specversion": "1.0",
-        "id": str(draft.id),
-        "source": f"{settings.BASE_URL}/api/v1",
-        "type": draft.type,
-        "subject": str(bypass.pk),
-        "time": instant(draft.at),
-        "datacontenttype": "application/json",
-        "data": {**bypass_members(bypass), "fact": dict(draft.data)},
     }

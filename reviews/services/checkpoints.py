@@ -129,14 +129,12 @@ def _tell(
     record(f"checkpoint:{checkpoint.slug}", [draft])
     if change.loosens and by is not None:
         tell_managers(
-            event_id=draft.id,
-            type=draft.type,
+            draft,
             what=f"the checkpoint {checkpoint.title}",
             weakens=change.loosens,
             page=reverse("admin:reviews_checkpoint_change", args=[checkpoint.pk]),
             right=CHANGE_CHECKPOINT,
             by=by,
-            now=now,
         )
 
 

@@ -1,60 +1,68 @@
 """Send what waits to leave: at least once, under a stable id, and never inside a transaction.
 
 A run claims due rows by moving their next attempt ahead (a lease), sends them, and notes what
-became of each. A run that dies leaves rows whose lease ends by itself; another picks them up.
+became of them. A run that dies leaves rows whose lease ends by itself; another picks them up.
 """
 
+import atexit
 import logging
 import threading
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
+from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Window
+from django.db.models import F, Window, prefetch_related_objects
 from django.db.models.functions import RowNumber
 
 from approvals.errors import NotVisible, WrongState
 from approvals.models import User
 from audit.clock import db_now
 from audit.services import SYSTEM, Draft, record
+from reviews import nudges
 from reviews.channels import Outcome, Send, Unbuildable, prepare
 from reviews.events import actor_for
 from reviews.models import Delivery
 from reviews.outbound import Client
-from reviews.services.endpoints import switch_off
+from reviews.services.outcomes import MOST_ATTEMPTS, STEP_ASIDE, Told, give_back, note, park
 
 log = logging.getLogger(__name__)
 
-# How long after the failure of one attempt the next is made; the first is made at once.
-RETRY_AFTER = (
-    timedelta(0),
-    timedelta(seconds=5),
-    timedelta(minutes=5),
-    timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=5),
-    timedelta(hours=10),
-    timedelta(hours=14),
-    timedelta(hours=20),
-    timedelta(hours=24),
-)
-MOST_ATTEMPTS = len(RETRY_AFTER)
-
-# The lease must outlast a batch in which every attempt takes all its time (10 s, in two waves).
-LEASE = timedelta(seconds=60)
-BATCH = 32
+BATCH = 256
 THREADS = 16
-# Of one target at most so many in a batch, so that one receiver never fills it.
-PER_TARGET = 8
-# After one attempt used up all its time, that target's other rows step aside for so long.
-STEP_ASIDE = timedelta(seconds=30)
+# To one target at most so many messages are under way at once, so that it never fills a run.
+LANES = 8
+# Of a claimed batch nothing is begun after so many seconds; the rest is given back. The lease
+# must outlast that and the longest attempt (10 s).
+BEGUN_WITHIN = 20.0
+LEASE = timedelta(seconds=60)
+# Outcomes are stored so many at a time, or after so long: whoever dies sends no more than these
+# again.
+NOTED_TOGETHER = 64
+NOTED_WITHIN = 0.2
+# A row whose attempts ended so often without a word goes alone: it may be what ends its process,
+# and then it ends nobody else's attempt. After so many it is sent no more.
+GOES_ALONE, MOST_UNFINISHED = 2, 5
+# What may be sent again although it arrived: whoever hears it twice knows it by its id.
+REPLAYED = frozenset({"webhook", "callback"})
 # A run ends after so many seconds; the schedule starts the next.
 LONGEST_RUN = 30.0
 
 _running = threading.Lock()
+
+
+@cache
+def _client() -> Client:
+    """Return this process's client: connections outlive a run, so that the next finds them open."""
+    client = Client()
+    atexit.register(client.close)
+    return client
 
 
 def dispatch_due(*, longest: float = LONGEST_RUN) -> int:
@@ -75,10 +83,9 @@ def _dispatch(*, until: float) -> int:
     claimed = _claim()
     if not claimed:
         return 0
-    with Client() as client, ThreadPoolExecutor(THREADS, thread_name_prefix="deliver") as pool:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="deliver") as pool:
         while claimed:
-            attempts += len(claimed)
-            _attempt(claimed, client, pool)
+            attempts += _attempt(claimed, pool)
             claimed = _claim() if time.monotonic() < until else []
     return attempts
 
@@ -93,134 +100,156 @@ def _claim() -> list[Delivery]:
         RowNumber(), partition_by=[F("channel"), F("target")], order_by=F("next_attempt_at").asc()
     )
     # Everybody's first comes before anybody's second.
-    fair = due.annotate(place=place).filter(place__lte=PER_TARGET).order_by("place")
-    ids = list(fair.values_list("pk", flat=True)[:BATCH])
+    ids = list(due.annotate(place=place).order_by("place").values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
         rows = list(
-            Delivery.objects.select_for_update(of=("self",), skip_locked=True)
-            .select_related("endpoint", "ticket__access_key")
-            .filter(pk__in=ids, state=Delivery.State.WAITING, next_attempt_at__lte=now)
+            Delivery.objects.select_for_update(skip_locked=True).filter(
+                pk__in=ids, state=Delivery.State.WAITING, next_attempt_at__lte=now
+            )
         )
-        # An attempt beyond the last was begun and never told of: whoever made it died over it.
-        worn = [row.pk for row in rows if row.attempts >= MOST_ATTEMPTS]
-        _park(worn, "No attempt came to an end.")
-        rows = [row for row in rows if row.attempts < MOST_ATTEMPTS]
+        # An attempt beyond these was begun and never told of: whoever made it died over it.
+        worn = [
+            row
+            for row in rows
+            if row.attempts >= MOST_ATTEMPTS or row.unfinished >= MOST_UNFINISHED
+        ]
+        park([row.pk for row in worn], "No attempt came to an end.")
+        rows = [row for row in rows if row not in worn]
+        calm = [row for row in rows if row.unfinished < GOES_ALONE]
+        rows = calm or rows[:1]
         Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(
-            attempts=F("attempts") + 1, next_attempt_at=now + LEASE
+            attempts=F("attempts") + 1, unfinished=F("unfinished") + 1, next_attempt_at=now + LEASE
         )
-    places = {pk: place for place, pk in enumerate(ids)}
     for row in rows:
         row.attempts += 1
+    prefetch_related_objects(rows, "endpoint")
+    prefetch_related_objects([row for row in rows if not row.endpoint_id], "ticket__access_key")
+    places = {pk: place for place, pk in enumerate(ids)}
     return sorted(rows, key=lambda row: places[row.pk])
 
 
-def _attempt(claimed: list[Delivery], client: Client, pool: ThreadPoolExecutor) -> None:
-    """Build, send and note each; whatever one of them does, the others go on."""
-    now = db_now()
-    sending = {}
-    for delivery in claimed:
+class _Target:
+    """What leaves for one target. A few lanes take from it until it is empty, slow or late."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.waiting: deque[tuple[Delivery, Send]] = deque()
+        self.slow = False
+
+    def lane(self, told: "SimpleQueue[Told | None]") -> None:
+        """Send one after the other; end with None."""
         try:
-            send = prepare(delivery, now)
-        except Unbuildable as problem:
-            _note(delivery, Outcome("park", error=str(problem)))
-        except Exception as problem:  # a row nobody thought of must not hold up the rest
-            log.warning("delivery %s cannot be built", delivery.pk, exc_info=True)
-            kind = type(problem).__name__
-            _note(delivery, Outcome("park", error=f"The message cannot be built ({kind})."))
-        else:
-            sending[pool.submit(_send, send, client)] = delivery
-    for done in as_completed(sending):
-        _note(sending[done], done.result())
+            while self.waiting and not self.slow and time.monotonic() < self.until:
+                try:
+                    delivery, send = self.waiting.popleft()
+                except IndexError:  # another lane was quicker
+                    break
+                outcome = _send(send)
+                self.slow = self.slow or outcome.slow
+                told.put((delivery, outcome))
+        finally:
+            told.put(None)
 
 
-def _send(send: Send, client: Client) -> Outcome:
+def _attempt(claimed: Sequence[Delivery], pool: ThreadPoolExecutor) -> int:
+    """Build, send and note each; whatever one of them does, the others go on.
+
+    Return how many attempts were made.
+    """
+    now, until = db_now(), time.monotonic() + BEGUN_WITHIN
+    targets: dict[tuple[str, str], _Target] = {}
+    unbuilt: list[Told] = []
+    for delivery in claimed:
+        send = _built(delivery, now)
+        if isinstance(send, Outcome):
+            unbuilt.append((delivery, send))
+            continue
+        target = targets.setdefault((delivery.channel, delivery.target), _Target(until))
+        target.waiting.append((delivery, send))
+    if unbuilt:
+        note(unbuilt)
+    told: SimpleQueue[Told | None] = SimpleQueue()
+    lanes = 0
+    for target in targets.values():
+        for _ in range(min(LANES, len(target.waiting))):
+            pool.submit(target.lane, told)
+            lanes += 1
+    _note_all(told, lanes)
+    left = 0
+    for target in targets.values():
+        rows = [delivery for delivery, _ in target.waiting]
+        if rows:
+            give_back(rows, after=STEP_ASIDE if target.slow else timedelta(0))
+            left += len(rows)
+    return len(claimed) - left
+
+
+def _built(delivery: Delivery, now: datetime) -> Send | Outcome:
     try:
-        return send(client)
+        return prepare(delivery, now)
+    except Unbuildable as problem:
+        return Outcome("park", error=str(problem))
+    except Exception as problem:  # a row nobody thought of must not hold up the rest
+        log.warning("delivery %s cannot be built", delivery.pk, exc_info=True)
+        kind = type(problem).__name__
+        return Outcome("park", error=f"The message cannot be built ({kind}).")
+
+
+def _note_all(told: "SimpleQueue[Told | None]", lanes: int) -> None:
+    """Store outcomes as they come in, some at a time, until every lane has ended."""
+    some: list[Told] = []
+    store_at = 0.0
+    while lanes:
+        try:
+            one = told.get(timeout=max(0.0, store_at - time.monotonic()) if some else None)
+        except Empty:
+            one = None
+        else:
+            if one is None:
+                lanes -= 1
+        if one is not None:
+            if not some:
+                store_at = time.monotonic() + NOTED_WITHIN
+            some.append(one)
+        if some and (len(some) >= NOTED_TOGETHER or time.monotonic() >= store_at or not lanes):
+            note(some)
+            some = []
+
+
+def _send(send: Send) -> Outcome:
+    began = time.monotonic()
+    try:
+        outcome = send(_client())
     except Exception as problem:  # as above; the attempt failed, and that is all
         log.warning("an attempt to deliver failed", exc_info=True)
-        return Outcome("retry", error=f"The attempt failed ({type(problem).__name__}).")
-
-
-def _note(delivery: Delivery, outcome: Outcome) -> None:
-    """Write down what became of an attempt. When that fails, the lease ends and it is repeated."""
-    try:
-        with transaction.atomic():
-            _write(delivery, outcome, db_now())
-    except Exception:  # the database may be away; the row keeps its lease
-        log.warning("the outcome of delivery %s was not stored", delivery.pk, exc_info=True)
-
-
-def _write(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
-    row = Delivery.objects.filter(pk=delivery.pk)
+        outcome = Outcome("retry", error=f"The attempt failed ({type(problem).__name__}).")
     if outcome.fate in ("sent", "moot"):
-        # Even when the lease ran out meanwhile: it did arrive. What was moot was never sent.
-        row.update(
-            state=Delivery.State.SENT,
-            sent_at=now if outcome.fate == "sent" else None,
-            next_attempt_at=None,
-            last_status=outcome.status,
-            last_error=outcome.error[:400],
-        )
-        return
-    if outcome.fate == "gone" and delivery.endpoint is not None:
-        # The endpoint's lock comes before its rows', as everywhere.
-        switch_off(endpoint_id=delivery.endpoint.pk, why=outcome.error, by=None, now=now)
-        row.update(last_status=outcome.status, last_error=outcome.error[:400])
-        return
-    # Only while the lease is ours; else another attempt has the word.
-    ours = row.filter(state=Delivery.State.WAITING, attempts=delivery.attempts)
-    error = outcome.error[:400]
-    if outcome.fate == "retry" and delivery.attempts < MOST_ATTEMPTS:
-        ours.update(
-            next_attempt_at=now + RETRY_AFTER[delivery.attempts],
-            last_status=outcome.status,
-            last_error=error,
-        )
-    else:
-        ours.update(
-            state=Delivery.State.PARKED,
-            next_attempt_at=None,
-            last_status=outcome.status,
-            last_error=error,
-        )
-        log.warning("delivery %s is parked: %s", delivery.pk, error)
-    if outcome.slow:
-        _step_aside(delivery, now)
-
-
-def _step_aside(delivery: Delivery, now: datetime) -> None:
-    waiting = Delivery.objects.filter(
-        channel=delivery.channel,
-        target=delivery.target,
-        state=Delivery.State.WAITING,
-        next_attempt_at__lte=now,
-    )
-    ids = list(waiting.select_for_update(skip_locked=True).values_list("pk", flat=True))
-    Delivery.objects.filter(pk__in=ids).update(next_attempt_at=now + STEP_ASIDE)
-
-
-def _park(ids: Iterable[UUID], error: str) -> None:
-    Delivery.objects.filter(pk__in=list(ids)).update(
-        state=Delivery.State.PARKED, next_attempt_at=None, last_error=error
-    )
+        return outcome
+    return replace(outcome, milliseconds=round((time.monotonic() - began) * 1000))
 
 
 def deliver_again(*, delivery_id: UUID, by: User) -> Delivery:
-    """Let a parked delivery wait for its first attempt again, under the id it always had.
+    """Let a message wait for its first attempt again, under the id it always had.
 
-    :raises Refusal: NotVisible, WrongState unless it is parked.
+    A parked one of any channel; one that was sent where its receiver knows it by that id.
+
+    :raises Refusal: NotVisible, WrongState while it waits anyway or its endpoint is disabled.
     """
     with transaction.atomic():
         delivery = Delivery.objects.select_for_update(of=("self",)).filter(pk=delivery_id).first()
         if delivery is None:
             raise NotVisible
-        if delivery.state != Delivery.State.PARKED:
+        sent = delivery.state == Delivery.State.SENT
+        if delivery.state == Delivery.State.WAITING or (sent and delivery.channel not in REPLAYED):
             raise WrongState("Only a parked delivery can be sent again.")
+        if delivery.endpoint is not None and delivery.endpoint.disabled_at is not None:
+            raise WrongState("The endpoint is disabled; enable it first.")
         now = db_now()
         delivery.state = Delivery.State.WAITING
-        delivery.attempts = 0
+        delivery.attempts = delivery.unfinished = 0
         delivery.next_attempt_at = now
-        delivery.save(update_fields=["state", "attempts", "next_attempt_at"])
+        delivery.save(update_fields=["state", "attempts", "unfinished", "next_attempt_at"])
         data = {"delivery": str(delivery.pk), "type": delivery.type}
         record(SYSTEM, [Draft("delivery.sent_again", now, actor_for(by), data=data)])
+        nudges.after_commit(ticket_id=str(delivery.pk), deliveries=True)
     return delivery

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -12,8 +11,7 @@ from django.urls import reverse
 from approvals.models import ApprovalPolicy, User
 from approvals.services.policies import publish_policy
 from audit.models import AuditEvent
-from reviews import nudges
-from reviews.models import Delivery
+from reviews import outbox
 
 WEAKENED = "weakened"  # the channel of a mail that tells of it
 PUBLISH = "approvals.add_approvalpolicy"
@@ -45,45 +43,32 @@ def publish_and_tell(*, by: User, now: datetime, **version: Any) -> ApprovalPoli
             )
             event = told.order_by("-seq")[0]
             tell_managers(
-                event_id=event.pk,
-                type=event.type,
+                event,
                 what=str(policy),
                 weakens=event.data["weakens"],
                 page=reverse("admin:approvals_approvalpolicy_change", args=[policy.pk]),
                 right=PUBLISH,
                 by=by,
-                now=now,
             )
     return policy
 
 
 def tell_managers(
+    fact: outbox.Fact,
     *,
-    event_id: UUID,
-    type: str,
     what: str,
     weakens: Sequence[str],
     page: str,
     right: str,
     by: User,
-    now: datetime,
 ) -> None:
     """Write a row for each mail, in the transaction of what it tells of."""
     if not settings.MAIL_NOTICES:
         return
     body = {"what": what, "weakens": list(weakens), "page": page, "by": by.label}
     rows = [
-        Delivery(
-            event_id=event_id,
-            type=type,
-            channel=WEAKENED,
-            target=str(person.pk),
-            body=body,
-            created_at=now,
-            next_attempt_at=now,
-        )
+        outbox.delivery(fact, WEAKENED, str(person.pk), body=body)
         for person in other_managers(by, right)
         if person.email
     ]
-    Delivery.objects.bulk_create(rows)
-    nudges.after_commit(ticket_id=str(event_id), deliveries=bool(rows))
+    outbox.store(rows, about=fact.id)

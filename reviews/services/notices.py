@@ -16,6 +16,7 @@ from approvals import permissions
 from approvals.models import Decision, Delegation, User
 from approvals.services.polls import Poll, read_poll
 from audit.services import Draft
+from reviews import outbox
 from reviews.models import Assignment, Delivery, Ticket
 
 NOTICE = "notice"  # the channel of the one row per fact; its target is always `people`
@@ -59,20 +60,9 @@ def notice_of(ticket: Ticket, draft: Draft) -> Delivery | None:
     """
     if not settings.MAIL_NOTICES or not _is_news(ticket, draft):
         return None
-    return Delivery(
-        event_id=draft.id,
-        type=draft.type,
-        ticket=ticket,
-        round=ticket.round,
-        channel=NOTICE,
-        target=PEOPLE,
-        body={
-            **{name: draft.data[name] for name in _KEPT if name in draft.data},
-            **({"note": draft.reason} if draft.type == ASSIGNED else {}),
-        },
-        created_at=draft.at,
-        next_attempt_at=draft.at,
-    )
+    kept = {name: draft.data[name] for name in _KEPT if name in draft.data}
+    note = {"note": draft.reason} if draft.type == ASSIGNED else {}
+    return outbox.delivery(draft, NOTICE, PEOPLE, body={**kept, **note}, ticket=ticket)
 
 
 def _is_news(ticket: Ticket, draft: Draft) -> bool:

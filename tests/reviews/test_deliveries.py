@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.models import Count
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from approvals.errors import Invalid, NotVisible, WrongState
@@ -18,7 +19,7 @@ from audit.models import AuditEvent
 from reviews.channels import Outcome
 from reviews.models import Delivery, WebhookEndpoint
 from reviews.services import deliveries
-from reviews.services.deliveries import RETRY_AFTER, deliver_again, dispatch_due
+from reviews.services.deliveries import MOST_UNFINISHED, deliver_again, dispatch_due
 from reviews.services.endpoints import (
     create_endpoint,
     disable_endpoint,
@@ -26,6 +27,7 @@ from reviews.services.endpoints import (
     rotate_secret,
     send_test,
 )
+from reviews.services.outcomes import RETRY_AFTER, note
 from tests.builders import Cast
 
 
@@ -157,6 +159,12 @@ def test_a_parked_delivery_can_be_sent_again_under_its_old_id(
     deliver_again(delivery_id=delivery.pk, by=cast.max)
     assert dispatch_due() == 1
     assert receiver.ids == [str(delivery.pk)]
+    deliver_again(delivery_id=delivery.pk, by=cast.max)  # what arrived may be asked for once more
+    with pytest.raises(WrongState):
+        deliver_again(delivery_id=delivery.pk, by=cast.max)
+    assert dispatch_due() == 1
+    assert receiver.ids == [str(delivery.pk)] * 2
+    disable_endpoint(endpoint_id=endpoint.pk, why="Moving house.", by=cast.max)
     with pytest.raises(WrongState):
         deliver_again(delivery_id=delivery.pk, by=cast.max)
     with pytest.raises(NotVisible):
@@ -276,6 +284,57 @@ def test_poison_among_many_is_parked_and_the_others_arrive(
 
 
 @pytest.mark.db
+def test_what_ends_its_process_goes_alone_and_takes_no_other_with_it(
+    cast: Cast, endpoint: WebhookEndpoint, receiver: Receiver
+) -> None:
+    for number in range(4):
+        cast.open(title=f"n {number}")
+    poison = Delivery.objects.order_by("id")[2].pk
+    began = 0
+    for run in range(12):
+        with later(minutes=2 * run):
+            claimed = deliveries._claim()
+            ids = [row.pk for row in claimed]
+            began += poison in ids
+            if poison not in ids:  # the process lives, and tells of what it sent
+                note([(row, Outcome("sent", 204)) for row in claimed])
+    told = dict(Delivery.objects.values_list("state").annotate(Count("pk")))
+    assert (told, began) == ({"sent": 3, "parked": 1}, MOST_UNFINISHED)
+    assert Delivery.objects.get(pk=poison).last_error == "No attempt came to an end."
+
+
+@pytest.mark.db
+def test_every_failed_attempt_leaves_its_reason(
+    cast: Cast, endpoint: WebhookEndpoint, receiver: Receiver
+) -> None:
+    receiver.status = 503
+    cast.open()
+    dispatch_due()
+    receiver.status = 204
+    with later(seconds=6):
+        dispatch_due()
+    delivery = Delivery.objects.get()
+    (failure,) = delivery.failures.all()
+    assert (delivery.state, delivery.attempts) == ("sent", 2)
+    assert (failure.number, failure.status) == (1, 503)
+    assert failure.error == "The receiver answered 503."
+
+
+@pytest.mark.db
+def test_what_a_batch_has_no_time_for_is_given_back_untried(
+    cast: Cast, endpoint: WebhookEndpoint, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.open()
+    monkeypatch.setattr(deliveries, "BEGUN_WITHIN", 0.0)
+    with deliveries.ThreadPoolExecutor(2) as pool:
+        assert deliveries._attempt(deliveries._claim(), pool) == 0
+    delivery = Delivery.objects.get()
+    assert (delivery.attempts, delivery.unfinished, receiver.ids) == (0, 0, [])
+    monkeypatch.undo()
+    assert dispatch_due() == 1
+
+
+@pytest.mark.db
 def test_a_body_that_has_no_bytes_is_parked_with_a_reason(
     cast: Cast, endpoint: WebhookEndpoint, receiver: Receiver
 ) -> None:
@@ -299,7 +358,7 @@ def test_a_lease_that_ends_is_taken_up_again_and_never_for_ever(
     assert Delivery.objects.get().state == "sent"
     cast.open()
     row = Delivery.objects.get(state="waiting")
-    for attempt in range(1, 11):
+    for attempt in range(1, MOST_UNFINISHED + 1):
         with later(hours=attempt):
             assert len(deliveries._claim()) == 1
     with later(hours=11):
@@ -316,11 +375,11 @@ def test_an_answer_after_the_lease_ended_still_counts_as_sent(
     (first,) = deliveries._claim()
     with later(seconds=61):
         (second,) = deliveries._claim()
-    deliveries._note(first, Outcome("retry", 500, "late"))
+    note([(first, Outcome("retry", 500, "late"))])
     row = Delivery.objects.get()
     assert (row.attempts, row.last_error) == (2, "")  # the second attempt has the word
-    deliveries._note(first, Outcome("sent", 204))
-    deliveries._note(second, Outcome("retry", 500, "no"))
+    note([(first, Outcome("sent", 204))])
+    note([(second, Outcome("retry", 500, "no"))])
     assert Delivery.objects.get().state == "sent"
 
 
@@ -330,9 +389,13 @@ def test_a_receiver_that_takes_all_the_time_steps_aside_for_the_others(
 ) -> None:
     for number in range(12):
         cast.open(title=f"n {number}")
-    claimed = deliveries._claim()
-    assert len(claimed) == deliveries.PER_TARGET
-    deliveries._note(claimed[0], Outcome("retry", None, "slow", slow=True))
+    deliveries.BATCH, batch = 8, deliveries.BATCH
+    try:
+        claimed = deliveries._claim()
+    finally:
+        deliveries.BATCH = batch
+    assert len(claimed) == 8
+    note([(claimed[0], Outcome("retry", None, "slow", slow=True))])
     assert deliveries._claim() == []
     with later(seconds=31):
         assert len(deliveries._claim()) == 5
