@@ -9,6 +9,7 @@ from django.db import models
 
 from approvals.models import ApprovalPolicy
 from audit.ids import new_id
+from reviews import calendars
 from reviews.models.calendar import Calendar
 from reviews.querysets import LaneQuerySet
 
@@ -60,6 +61,11 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def hours(self) -> calendars.Calendar | None:
+        """Return the opening hours its clocks run in, or None where they always run."""
+        return None if self.calendar is None else self.calendar.hours
 
 
 class QueueChoice(models.Model):

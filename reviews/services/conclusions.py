@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from approvals.models import Decision
 from approvals.services import decisions
 from approvals.services.polls import asks_after
-from reviews import lifecycle, stubs
+from reviews import lifecycle, sla, stubs
+from reviews.calendars import business_time_between
 from reviews.models import Assignment, Ticket
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def finish(turn: "Turn") -> None:
     lifecycle.check(ticket.status, status)
     returned = status == Ticket.Status.NEEDS_CHANGES
     turn.change(status=status, closed_at=None if returned else turn.now)
+    if returned:
+        _pause(turn)
     told = "ticket.decided"
     if returned:
         told = "ticket.returned"
@@ -102,6 +105,16 @@ def finish(turn: "Turn") -> None:
     plan(turn)
 
 
+def _pause(turn: "Turn") -> None:
+    """Let the clock stand still while the requester has it; only the end of all comes all the same.
+
+    How long it ran is kept, so that the next round goes on from there.
+    """
+    ticket = turn.ticket
+    ran = business_time_between(ticket.queue.hours, turn.decision.opened_at, turn.now)
+    turn.change(paused_at=turn.now, time_used=ticket.time_used + ran)
+
+
 def expire(turn: "Turn") -> None:
     """End a ticket nobody answered in time with what silence means for it."""
     if turn.ticket.status == Ticket.Status.NEEDS_CHANGES:
@@ -121,7 +134,9 @@ def escalate(turn: "Turn", *, why: str, role: str | None, reason: str = "") -> N
     if role is not None and role not in turn.decision.escalated:
         turn.decision.escalated = [*turn.decision.escalated, role]
         turn.decision_touched = True
-    data = {"role": role, "why": why}
+    asked = [need["role"] for stage in turn.decision.question["stages"] for need in stage["needs"]]
+    asked = list(dict.fromkeys([*asked, *turn.decision.escalated]))
+    data = {"role": role, "why": why, "asked": asked}
     turn.story.add("ticket.escalated", reason=reason, data=data, by_service=not reason)
 
 
@@ -149,13 +164,20 @@ def _remind(turn: "Turn") -> None:
     while steps and datetime.fromisoformat(steps[0][0]) <= now:
         escalate(turn, why="nobody has decided", role=steps.pop(0)[1])
         turn.change(escalation_steps=steps)
+    told = ""
+    if ticket.remind_at is not None and ticket.remind_at <= now:
+        told = "ticket.reminded"
     if ticket.due_soon_at is not None and ticket.due_soon_at <= now:
         turn.change(due_soon_at=None)
-        if now < ticket.due_at:
-            turn.story.add("ticket.due_soon", by_service=True)
+        told = "ticket.due_soon" if now < ticket.due_at else told
     if ticket.breached_at is None and ticket.due_at <= now:
         turn.change(breached_at=now)
-        turn.story.add("ticket.breached", by_service=True)
+        told = "ticket.breached"
+    if told:  # the gravest of them: one mail a day is enough
+        turn.story.add(told, by_service=True)
+        calendar = ticket.queue.hours
+        again = sla.reminder(now, expires_at=ticket.expires_at, calendar=calendar)
+        turn.change(remind_at=again)
 
 
 def plan(turn: "Turn") -> None:
@@ -171,6 +193,7 @@ def plan(turn: "Turn") -> None:
             escalate_at=datetime.fromisoformat(steps[0][0]) if steps else None,
             due_at=None if ticket.breached_at else ticket.due_at,
             due_soon_at=ticket.due_soon_at,
+            remind_at=ticket.remind_at,
         )
     else:
         deadline = None
@@ -184,6 +207,9 @@ def plan(turn: "Turn") -> None:
 def free(turn: "Turn") -> None:
     """End whatever assignment stands on the ticket."""
     if not turn.held:
+        return
+    if turn.together:  # many end theirs in one statement
+        turn.freed = True
         return
     for assignment in Assignment.objects.filter(ticket=turn.ticket, released_at__isnull=True):
         assignment.released_at = turn.now

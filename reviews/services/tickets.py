@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,11 +28,12 @@ from audit.clock import db_now
 from audit.context import acting
 from audit.ids import new_id
 from audit.prepared import PreparedRead
-from reviews import lifecycle, sla
+from reviews import calendars, lifecycle, sla
+from reviews.calendars import add_business_time, business_time_between
 from reviews.events import Story
 from reviews.flags import ALWAYS_ASKING
 from reviews.interactions import NAMING
-from reviews.models import Checkpoint, Region, Ticket
+from reviews.models import Checkpoint, Queue, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
 from reviews.services.lanes import put_in_lane
@@ -74,9 +76,8 @@ def open_ticket(
             requester=requester, key=key, on_behalf_of=request.on_behalf_of, now=now
         )
         story = Story(now=now, actor=actor)
-        opened = story.add(
-            "ticket.opened", data={"checkpoint": checkpoint.slug, "rule": asking.rule}
-        )
+        told = {"checkpoint": checkpoint.slug, "rule": asking.rule, **_hours_told(queue)}
+        opened = story.add("ticket.opened", data=told)
         ticket = Ticket(
             id=ticket_id or new_id(),
             ref=_next_ref(),
@@ -138,7 +139,7 @@ def resubmit_ticket(
         excluded = {**dict(turn.decision.exclusions.values_list("user_id", "why")), **excluded}
         told = turn.story.add(
             "ticket.resubmitted",
-            data={"round": ticket.round + 1, "rule": asking.rule},
+            data={"round": ticket.round + 1, "rule": asking.rule, **_hours_told(ticket.queue)},
         )
         if turn.decision.settled_at is not None and ticket.status == Ticket.Status.PENDING:
             decisions.reopen(decision=turn.decision)
@@ -148,6 +149,8 @@ def resubmit_ticket(
         ticket.round += 1
         ticket.version += 1
         _write_content(ticket, request, asking)
+        if ticket.status == Ticket.Status.PENDING:
+            ticket.time_used = timedelta(0)  # nobody waited for the requester: it begins anew
         _write_clock(ticket, request, asking, now)
         write_rank(ticket, ticket.queue)
         put = _put(ticket, request, asking, excluded, now=now, event=told.id)
@@ -230,7 +233,8 @@ def see_revocation(*, ticket_id: UUID, by: User) -> Ticket:
 _CONTENT = (
     *("title", "summary", "proposal", "ai", "priority", "risk", "amount", "rule", "round"),
     *("version", "due_at", "due_soon_at", "expires_at", "breached_at", "escalation_steps"),
-    *("rank_base", "rank_young", "asked", "preset", "labels", "impact", "financial_impact"),
+    *("paused_at", "time_used", "remind_at", "rank_base", "rank_young", "asked", "preset"),
+    *("labels", "impact", "financial_impact"),
     *("domain", "compliance", "novel_pattern", "interaction", "pipeline"),
 )
 
@@ -328,11 +332,21 @@ def _write_content(ticket: Ticket, request: TicketRequest, asking: Asking) -> No
 
 
 def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: datetime) -> None:
+    """Fix the instants a ticket waits for; where its clock stood still, it goes on from there."""
+    calendar = ticket.queue.hours
     requested = request.expires_at
     if request.timeout_seconds is not None:
         requested = now + timedelta(seconds=request.timeout_seconds)
     field = "/expires_at" if request.timeout_seconds is None else "/timeout_seconds"
-    clock = sla.deadlines(priority=asking.priority, timing=asking.question.timing, created_at=now)
+    deadlines = partial(
+        sla.deadlines,
+        priority=asking.priority,
+        timing=asking.question.timing,
+        created_at=now,
+        calendar=calendar,
+        used=ticket.time_used,
+    )
+    clock = deadlines()
     if requested is not None:
         if requested <= now:
             raise Invalid(errors=[{"pointer": field, "message": "This lies in the past."}])
@@ -340,17 +354,26 @@ def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: da
             latest = clock.expires_at.isoformat(timespec="seconds")
             message = f"A requester may only bring the end forward; the latest is {latest}."
             raise Invalid(errors=[{"pointer": field, "message": message}])
-        clock = sla.deadlines(
-            priority=asking.priority,
-            timing=asking.question.timing,
-            created_at=now,
-            requested_expires_at=requested,
-        )
+    elif ticket.paused_at is not None:
+        left = business_time_between(calendar, ticket.paused_at, ticket.expires_at)
+        requested = add_business_time(calendar, now, left)
+    if requested is not None:
+        clock = deadlines(requested_expires_at=requested)
+    if ticket.paused_at is None or clock.due_at > now:
+        ticket.breached_at = None
+    ticket.paused_at = None
     ticket.due_at = clock.due_at
     ticket.due_soon_at = clock.due_soon_at
     ticket.expires_at = clock.expires_at
-    ticket.breached_at = None
+    ticket.remind_at = clock.remind_at
     ticket.escalation_steps = [[at.isoformat(), role] for at, role in clock.escalations]
+
+
+def _hours_told(queue: Queue) -> dict[str, Any]:
+    """Return by whose hours deadlines are computed, and with which data; nothing without hours."""
+    if queue.calendar is None:
+        return {}
+    return {"calendar": {"name": queue.calendar.name, **calendars.versions()}}
 
 
 def _put(

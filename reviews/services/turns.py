@@ -37,7 +37,8 @@ _BUSY = {"55P03", "40P01"}
 class Turn:
     """A locked ticket with its decision, the present instant and the story so far.
 
-    `held` tells whether an assignment stood on the ticket when the turn began.
+    `held` tells whether an assignment stood on the ticket when the turn began. Of many turns that
+    end `together`, what each `freed` is written with the others.
     """
 
     ticket: Ticket
@@ -45,6 +46,8 @@ class Turn:
     now: datetime
     story: Story
     held: bool = False
+    together: bool = False
+    freed: bool = False
     touched: set[str] = field(default_factory=set)
     decision_touched: bool = False
 
