@@ -33,6 +33,7 @@ EVENT_TYPES = (
     "ticket.returned",
     "ticket.resubmitted",
     "ticket.due_soon",
+    "ticket.reminded",
     "ticket.breached",
     "ticket.escalated",
     "ticket.decided",
