@@ -4,7 +4,8 @@ from reviews.models.assignment import Assignment
 from reviews.models.calendar import Calendar
 from reviews.models.checkpoint import Checkpoint, Rule
 from reviews.models.comment import Comment
-from reviews.models.delivery import Delivery, FailedAttempt, WebhookEndpoint
+from reviews.models.delivery import Delivery, WebhookEndpoint
+from reviews.models.figures import Counted, DayFigures, ReviewerDay
 from reviews.models.idempotency import IdempotentCall
 from reviews.models.queue import Lane, Queue, QueueChoice, Region
 from reviews.models.skip import Skip
@@ -15,13 +16,15 @@ __all__ = [
     "Calendar",
     "Checkpoint",
     "Comment",
+    "Counted",
+    "DayFigures",
     "Delivery",
-    "FailedAttempt",
     "IdempotentCall",
     "Lane",
     "Queue",
     "QueueChoice",
     "Region",
+    "ReviewerDay",
     "Rule",
     "Skip",
     "Ticket",

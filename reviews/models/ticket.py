@@ -177,6 +177,20 @@ class Ticket(models.Model):
                 name="ticket_lane_due",
                 condition=models.Q(status="pending"),
             ),
+            models.Index(
+                "lane",
+                "created_at",
+                name="ticket_lane_since",
+                condition=models.Q(status="pending"),
+            ),
+            # What is counted: by the day it began, and by how and when it ended.
+            models.Index("created_at", name="ticket_by_opening"),
+            models.Index(
+                "status",
+                "closed_at",
+                name="ticket_by_end",
+                condition=models.Q(closed_at__isnull=False),
+            ),
             models.Index("requester", models.F("id").desc(), name="ticket_by_requester"),
             models.Index("lane", models.F("id").desc(), name="ticket_by_lane"),
             models.Index(

@@ -1,13 +1,28 @@
-"""Figures of past days and of today, for whoever needs them."""
+"""Figures for whoever needs them: those of counted days, and what happened since, counted now."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import TypeVar
+from uuid import UUID
 
-from approvals.models import Vote
-from reviews.models import Assignment
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from approvals.models import User, Vote
+from reviews.insights.facts import Counts
+from reviews.models import Checkpoint, Counted, DayFigures, Lane, Region, ReviewerDay, Ticket
+from reviews.services.counting import Place, Ticketed, Worked, counted, day_of, first_day, midnight
+from reviews.services.counting import votes_counted as _votes_counted
 
 LOOKS_BACK = timedelta(days=30)
+# Counting what was not counted yet must not take longer than a page may; an installation that
+# still catches up on its past shows its figures up to there, and says so.
+MOST_LIVE = timedelta(days=2)
+# So many waiting tickets are counted; more are "10,000+".
+MANY = 10_000
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +38,260 @@ class ReviewerRate:
     votes: int
 
 
-NOTHING_YET = ReviewerRate(minutes=0.0, approval_rate=0.0, votes=0)
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Of which tickets the figures are. None stands for all."""
+
+    lanes: frozenset[UUID] | None = None
+    checkpoint: UUID | None = None
+    model: str | None = None
+    reviewer: int | None = None
+
+    def holds(self, place: Place) -> bool:
+        """Tell whether a place lies within."""
+        return (
+            (self.lanes is None or place.lane in self.lanes)
+            and self.checkpoint in (None, place.checkpoint)
+            and self.model in (None, place.model)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much one person reviewed; `minutes` of all their reviews together."""
+
+    person: str
+    votes: int
+    allows: int
+    corrections: int
+    minutes: float
+
+
+@dataclass(slots=True)
+class Period:
+    """What happened from the first day on, by day; `until` is how far it is complete."""
+
+    first: date
+    last: date
+    until: datetime
+    by_day: dict[date, Counts] = field(default_factory=dict)
+    by_person: dict[int, Counts] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Counts:
+        """Return the counts of all its days."""
+        return _sum(self.by_day.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits now. `count` stops at `MANY`; `oldest` is when the oldest was opened."""
+
+    count: int
+    oldest: datetime | None
+    late: int
+
+
+def scope_of(
+    user: User,
+    *,
+    region: Region | None = None,
+    checkpoint: Checkpoint | None = None,
+    model: str | None = None,
+) -> Scope:
+    """Return what a person may see the figures of: the lanes of their desk, narrowed as asked.
+
+    Whoever sees only their own queues sees of reviewers only themselves.
+    """
+    everything = user.has_perm("reviews.view_any_ticket")
+    lanes: frozenset[UUID] | None = None
+    if region is not None or not everything:
+        seen = Lane.objects.open_to(user)
+        if region is not None:
+            seen = seen.filter(region=region)
+        lanes = frozenset(seen.values_list("pk", flat=True))
+    return Scope(
+        lanes=lanes,
+        checkpoint=None if checkpoint is None else checkpoint.pk,
+        model=model,
+        reviewer=None if everything else user.pk,
+    )
+
+
+def period(*, scope: Scope, days: int, now: datetime) -> Period:
+    """Return what happened in the last days (UTC), today included."""
+    first = day_of(now) - timedelta(days=days - 1)
+
+    def read(since: datetime | None) -> Period:
+        found = Period(first, day_of(now), now)
+        for row in _rows(scope).filter(day__gte=first):
+            _add(found.by_day, row.day, row.counts)
+        workers = ReviewerDay.objects.filter(day__gte=first)
+        if scope.reviewer is not None:
+            workers = workers.filter(person=scope.reviewer)
+        for worker in workers:
+            _add(found.by_person, worker.person_id, _of(worker))
+        live, found.until = _live(since, now)
+        for place, counts in live[0].items():
+            if place.day >= first and scope.holds(place):
+                _add(found.by_day, place.day, counts)
+        for (day, person), counts in live[1].items():
+            if day >= first and scope.reviewer in (None, person):
+                _add(found.by_person, person, counts)
+        return found
+
+    return _steadily(read)
+
+
+def loads(people: Mapping[int, Counts]) -> list[Load]:
+    """Return how much each person reviewed, by name: this is no ranking."""
+    names = {user.pk: user.label for user in User.objects.filter(pk__in=people)}
+    return [
+        Load(
+            person=name,
+            votes=people[person]["votes"],
+            allows=people[person]["allows"],
+            corrections=people[person]["corrections"],
+            minutes=people[person]["review_ms"] / 60_000,
+        )
+        for person, name in sorted(names.items(), key=lambda item: item[1].casefold())
+    ]
+
+
+def waiting(*, scope: Scope, now: datetime) -> Waiting:
+    """Return what waits now in these lanes, in queries that a long queue does not slow down."""
+    here = Ticket.objects.waiting().order_by()
+    lanes = Lane.objects.all()
+    if scope.lanes is not None:
+        lanes = lanes.filter(pk__in=scope.lanes)
+        here = here.filter(lane__in=scope.lanes)
+    in_lane = Ticket.objects.filter(lane=OuterRef("pk"), status=Ticket.Status.PENDING)
+    if scope.checkpoint is not None:
+        here = here.filter(checkpoint=scope.checkpoint)
+        in_lane = in_lane.filter(checkpoint=scope.checkpoint)
+    if scope.model is not None:
+        here, in_lane = here.filter(ai__model=scope.model), in_lane.filter(ai__model=scope.model)
+    since = in_lane.filter(decision__settled_at__isnull=True).order_by("created_at")
+    found = lanes.annotate(since=Subquery(since.values("created_at")[:1])).values_list(
+        "since", flat=True
+    )
+    return Waiting(
+        count=here.values("pk")[: MANY + 1].count(),
+        oldest=min((at for at in found if at is not None), default=None),
+        late=here.filter(due_at__lte=now).values("pk")[: MANY + 1].count(),
+    )
+
+
+def models_seen(*, scope: Scope, since: date) -> list[str]:
+    """Return the AI models there are figures of, the most used first, at most twenty."""
+    used: Counts = Counts()
+    for row in _rows(scope).filter(day__gte=since):
+        used[row.model] += row.counts.get("opened", 0)
+    return [model for model, _ in used.most_common(20) if model]
+
+
+def totals(*, now: datetime) -> dict[UUID, Counts]:
+    """Return all that ever happened, by checkpoint.
+
+    Counted days are read once and remembered, so this costs the same after years.
+    """
+
+    def read(since: datetime | None) -> dict[UUID, Counts]:
+        found: dict[UUID, Counts] = {}
+        mark = Counted.objects.order_by("pk").first()
+        if mark is not None and since is not None:
+            today = day_of(since)
+            for place, past in _before(today, mark.begun_at):
+                _add(found, place, past)
+            for row in DayFigures.objects.filter(day=today):
+                _add(found, row.checkpoint_id, row.counts)
+        for where, counts in _live(since, now)[0][0].items():
+            _add(found, where.checkpoint, counts)
+        return found
+
+    return _steadily(read)
+
+
+@lru_cache(maxsize=1)
+def _before(day: date, _begun_at: datetime) -> tuple[tuple[UUID, Counts], ...]:
+    found: dict[UUID, Counts] = {}
+    for row in DayFigures.objects.filter(day__lt=day).iterator():
+        _add(found, row.checkpoint_id, row.counts)
+    return tuple(found.items())
 
 
 def reviewer_rates(people: Collection[int], *, now: datetime) -> dict[int, ReviewerRate]:
     """Return how each of these people answered over the last 30 days; everybody has an entry."""
-    votes = Vote.objects.filter(
-        voter__in=people, cast_at__gte=now - LOOKS_BACK, cast_at__lt=now
-    ).select_related("decision")
-    counted: dict[int, list[float]] = {person: [0, 0, 0.0] for person in people}
-    for vote in votes:
-        effects = {option["key"]: option["effect"] for option in vote.decision.question["options"]}
-        began = (
-            Assignment.objects.filter(
-                ticket=vote.decision.subject, person=vote.voter_id, created_at__lte=vote.cast_at
-            )
-            .order_by("-created_at")
-            .values_list("created_at", flat=True)
-            .first()
-        )
-        took = vote.cast_at - max(began or vote.decision.opened_at, vote.decision.opened_at)
-        row = counted[vote.voter_id]
-        row[0] += 1
-        row[1] += effects.get(vote.choice) in ("allow", "answer")
-        row[2] += min(took, timedelta(minutes=30)).total_seconds() / 60
-    return {
-        person: ReviewerRate(minutes / cast, allows / cast, int(cast)) if cast else NOTHING_YET
-        for person, (cast, allows, minutes) in counted.items()
-    }
+    first = day_of(now) - LOOKS_BACK
+
+    def read(since: datetime | None) -> dict[int, Counts]:
+        found = {person: Counts() for person in people}
+        for row in ReviewerDay.objects.filter(day__gte=first, person__in=people):
+            found[row.person_id].update(_of(row))
+        begin = max(since or midnight(first), midnight(first))
+        votes = Vote.objects.filter(voter__in=people, cast_at__gte=begin, cast_at__lt=now)
+        for (_, person), counts in _votes_counted(votes).items():
+            found[person].update(counts)
+        return found
+
+    return {person: _rate(counts) for person, counts in _steadily(read).items()}
+
+
+def _rate(counts: Counts) -> ReviewerRate:
+    votes = counts["votes"]
+    if not votes:
+        return ReviewerRate(minutes=0.0, approval_rate=0.0, votes=0)
+    minutes = counts["review_ms"] / 60_000 / votes
+    return ReviewerRate(minutes=minutes, approval_rate=counts["allows"] / votes, votes=votes)
+
+
+def _rows(scope: Scope) -> QuerySet[DayFigures]:
+    given = Q()
+    if scope.lanes is not None:
+        given &= Q(lane__in=scope.lanes)
+    if scope.checkpoint is not None:
+        given &= Q(checkpoint=scope.checkpoint)
+    if scope.model is not None:
+        given &= Q(model=scope.model)
+    return DayFigures.objects.filter(given)
+
+
+def _live(since: datetime | None, now: datetime) -> tuple[tuple[Ticketed, Worked], datetime]:
+    """Return what was not counted yet, and up to when the figures are complete with it."""
+    begin = since or first_day() or now
+    if now - begin > MOST_LIVE:
+        return ({}, {}), begin
+    return counted(begin, now), now
+
+
+def _steadily(read: Callable[[datetime | None], _Read]) -> _Read:
+    """Return what is read while the count stood still: else a fact could be seen twice."""
+    for _ in range(5):
+        before = _until()
+        found = read(before)
+        if _until() == before:
+            break
+    return found
+
+
+def _until() -> datetime | None:
+    return Counted.objects.order_by("pk").values_list("until", flat=True).first()
+
+
+def _of(row: ReviewerDay) -> Counts:
+    names = ("votes", "allows", "corrections", "review_ms")
+    return Counts({name: getattr(row, name) for name in names})
+
+
+_Key = TypeVar("_Key")
+
+
+def _add(into: dict[_Key, Counts], key: _Key, counts: Mapping[str, int]) -> None:
+    into.setdefault(key, Counts()).update(counts)
+
+
+def _sum(many: Collection[Counts]) -> Counts:
+    total = Counts()
+    for one in many:
+        total.update(one)
+    return total

@@ -1,0 +1,1 @@
+"""What is learned from decisions. Pure: data in, answer out."""
