@@ -4,7 +4,7 @@ from reviews.models.assignment import Assignment
 from reviews.models.calendar import Calendar
 from reviews.models.checkpoint import Checkpoint, Rule
 from reviews.models.comment import Comment
-from reviews.models.delivery import Delivery, WebhookEndpoint
+from reviews.models.delivery import Delivery, FailedAttempt, WebhookEndpoint
 from reviews.models.figures import Counted, DayFigures, ReviewerDay
 from reviews.models.idempotency import IdempotentCall
 from reviews.models.queue import Lane, Queue, QueueChoice, Region
@@ -19,6 +19,7 @@ __all__ = [
     "Counted",
     "DayFigures",
     "Delivery",
+    "FailedAttempt",
     "IdempotentCall",
     "Lane",
     "Queue",
