@@ -246,6 +246,7 @@ SCREENS = (
     Screen("away", at("/admin/approvals/delegation/away/")),
     Screen("preferences", at(f"{QUEUE}preferences/")),
     Screen("second-factor", at("/account/second-factor/")),
+    Screen("tokens", at(f"{QUEUE}tokens/")),
 )
 
 

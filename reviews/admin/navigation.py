@@ -93,7 +93,10 @@ def entries(request: HttpRequest) -> list[Entry]:
     if not request.user.is_staff:
         return [mine]
     bypass = _link("approvals.bypass")
-    own = ("admin:reviews_ticket_preferences", "admin:approvals_delegation_away", "mfa_index")
+    own = (
+        *("admin:reviews_ticket_preferences", "admin:reviews_ticket_tokens"),
+        *("admin:approvals_delegation_away", "mfa_index"),
+    )
     elsewhere = (requests, bypass, *(reverse(name) for name in own))
     here = request.path not in elsewhere
     shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]

@@ -19,7 +19,7 @@ from approvals.options import EDIT_PROPOSAL
 from approvals.safeguards import Confirmed, must_confirm
 from approvals.services.policies import published, safeguards_of
 from audit.admin import ReadOnlyAdmin
-from reviews.admin import preferences
+from reviews.admin import preferences, tokens
 from reviews.admin.around import acts_around, around, onward, told_before
 from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
@@ -65,6 +65,7 @@ class TicketAdmin(ReadOnlyAdmin):
             "bulk/": (bulk_page, "bulk"),
             "bulk/result/": (bulk_result, "bulk_result"),
             "preferences/": (preferences.preferences_page, "preferences"),
+            "tokens/": (tokens.tokens_page, "tokens"),
             "density/": (preferences.density, "density"),
             "views/": (preferences.views, "views"),
             "<str:object_id>/report": (self.report, "report"),

@@ -264,6 +264,7 @@ DESK = (
     Place("ticket, refused", ticket(), does=_refused_form),
     Place("log in", at("/admin/login/"), who=""),
     Place("preferences", at("/admin/reviews/ticket/preferences/")),
+    Place("tokens", at("/admin/reviews/ticket/tokens/")),
     Place("bypass", at("/admin/approvals/bypass/"), "maya", opened=(".scope > summary",)),
     Place("bypass, only to look at", at("/admin/approvals/bypass/"), "otto"),
     Place("password", at("/admin/password_change/")),
