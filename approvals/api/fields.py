@@ -66,6 +66,9 @@ class Text(serializers.CharField):
         """Return the text without control characters around or inside it."""
         if not isinstance(data, str):
             self.fail("invalid")
+        if self.max_length is not None and len(data) > self.max_length:
+            # As it was sent: whoever reads the description counts the spaces too.
+            self.fail("max_length", max_length=self.max_length)
         text = data.strip() if self.lines else _SPACES.sub(" ", data).strip()
         if _CONTROL.search(text):
             raise serializers.ValidationError("Control characters are not possible here.")

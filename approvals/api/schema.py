@@ -5,7 +5,10 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.conf import settings
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 
@@ -72,6 +75,20 @@ def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> type[serialize
 def sent(name: str, value: Any) -> OpenApiExample:
     """Return an example of a request's body."""
     return OpenApiExample(name, value=value, request_only=True)
+
+
+class TextScheme(OpenApiSerializerFieldExtension):
+    """How the description tells of texts: one that may not be empty says so."""
+
+    target_class = "approvals.api.fields.Text"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """Return the field's schema."""
+        told: dict[str, Any] = auto_schema._map_serializer_field(  # noqa: SLF001
+            self.target, direction, bypass_extensions=True
+        )
+        return told if self.target.allow_blank else {**told, "minLength": 1}
 
 
 class AccessKeyScheme(OpenApiAuthenticationExtension):

@@ -98,7 +98,7 @@ class InteractionRequest(StrictSerializer):
     default_action = Text(max_length=80, required=False)
 
 
-@extend_schema_field({"type": "string", "format": "uri", "maxLength": 500})
+@extend_schema_field({"type": "string", "format": "uri", "minLength": 1, "maxLength": 500})
 class Address(Text):
     """An http or https address."""
 

@@ -162,7 +162,7 @@ class RespondPage(SeedVotePage):
         tag="compatibility",
         request=RespondRequest,
         answers={200: shapes.AcceptedAnswer},
-        problems=[409, 412],
+        problems=[404, 409, 412],
         parameters=[IF_MATCH],
         examples=[
             sent(
@@ -254,7 +254,7 @@ class HmsOverridePage(SeedVotePage):
         tag="compatibility",
         request=OverrideRequest,
         answers={200: shapes.DoneAnswer},
-        problems=[409, 412],
+        problems=[404, 409, 412],
         parameters=[IF_MATCH],
         examples=[
             sent("Approve", {"id": "T-1042", "decision": "approve", "comments": "Fine."}),
@@ -313,7 +313,7 @@ class InterfaceOverridePage(HmsOverridePage):
         tag="compatibility",
         request=OverrideRequest,
         answers={200: shapes.DoneAnswer},
-        problems=[409, 412],
+        problems=[404, 409, 412],
         parameters=[IF_MATCH],
         examples=[sent("Approve", {"id": "T-1042", "decision": "approve"})],
     )

@@ -260,7 +260,7 @@ class ClaimAnswer(Serializer[Any]):
     """Who holds the ticket, until when."""
 
     by = CharField()
-    until = DateTimeField()
+    until = DateTimeField(allow_null=True, help_text="Null: until somebody gives it back.")
     ticket = TicketAnswer()
 
 

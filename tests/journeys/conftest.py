@@ -4,6 +4,7 @@ import os
 
 _DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 _JOURNEYS = {
+    "test_description_holds.py": "sqlite",
     "test_one_process.py": "sqlite",
     "test_seed_snippets.py": "sqlite",
     "test_stubs.py": "sqlite",
