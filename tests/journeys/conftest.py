@@ -8,6 +8,7 @@ _JOURNEYS = {
     "test_one_process.py": "sqlite",
     "test_seed_snippets.py": "sqlite",
     "test_stubs.py": "sqlite",
+    "test_compose_processes.py": "postgresql",
     "test_separate_processes.py": "postgresql",
 }
 
