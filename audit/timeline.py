@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     "ticket.claimed": "took it on",
     "ticket.released": "gave it back to the queue",
     "ticket.skipped": "skipped it",
+    "ticket.review_requested": "asked for a person to look at it: {review}",
     "ticket.link_requested": "asked for a fresh link",
     "ticket.test_mail_sent": "sent sample {sample} as a test mail",
     "ticket.commented": "commented",

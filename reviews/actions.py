@@ -18,6 +18,7 @@ from audit.prepared import PreparedRead
 from reviews import lifecycle
 from reviews.display import views
 from reviews.models import Ticket
+from reviews.services.looks import concerns, without_people
 from reviews.services.seats import GIVES, works_on
 
 _receipt_of = PreparedRead(lambda key: Receipt.objects.filter(decision_id=key))
@@ -55,18 +56,24 @@ def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str]
         if ticket.status in _WAITING and held.exists():
             can.append("release")
         can.append("comment")
-    if ticket.status in _WAITING:
-        if ticket.requester_id == user.pk:
-            can.append("resubmit")
-        if user.pk in (ticket.requester_id, ticket.beneficiary_id):
-            can.append("cancel")
+    can += _of_requester(ticket, user)
     if ticket.status in lifecycle.REVOCABLE:
         consumed = bool(_receipt_of(poll.decision.pk))
         if _is_consumable(poll.decision, ticket, user) and not consumed:
             can.append("consume")
         if not consumed and _may_revoke(poll, user):
             can.append("revoke")
+    if without_people(ticket, poll.decision) and concerns(ticket, user):
+        can.append("request-review")
     return can, why_not
+
+
+def _of_requester(ticket: Ticket, user: User) -> list[str]:
+    """Return what may be done by who opened a ticket, or whom it concerns; a look is nobody's."""
+    if ticket.status not in _WAITING or ticket.second_look:
+        return []
+    can = ["resubmit"] if ticket.requester_id == user.pk else []
+    return can + ["cancel"] * (user.pk in (ticket.requester_id, ticket.beneficiary_id))
 
 
 def acting_for(poll: Poll, user: User) -> list[tuple[User, datetime]]:

@@ -75,6 +75,8 @@ def ticket_core(ticket: Ticket, decision: Decision) -> dict[str, Any]:
         "allowed": ticket_allowed(ticket, decision),
         "version": ticket.version,
         "round": ticket.round,
+        "previous": str(ticket.previous_id) if ticket.previous_id else None,
+        "second_look": ticket.second_look or None,
         "digest": decision.digest,
         "action_digest": decision.executed_digest,
         "rule": ticket.rule,

@@ -74,6 +74,7 @@ class Stamp:
     reason: str
     in_effect_at: datetime | None
     take_back: bool
+    may_ask_people: bool
     revoke_until: datetime | None
 
 
@@ -294,6 +295,7 @@ def _stamp(
         reason=decision.reason if decision.by == Decision.By.VOTES else "",
         in_effect_at=decision.final_at if holding else None,
         take_back="withdraw" in can,
+        may_ask_people="request-review" in can,
         revoke_until=decision.revocable_until if "revoke" in can else None,
     )
 

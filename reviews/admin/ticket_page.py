@@ -87,6 +87,7 @@ class TicketPage:
                 for text in (ticket.title, ticket.summary, fields.pretty(self.content),
                              json.dumps(ticket.ai, ensure_ascii=False))
             ),
+            "looks": list(ticket.next.exclude(second_look="").only("ref", "second_look", "status")),
             "next": next_ticket(self.user, besides=ticket, now=self.now),
         }  # fmt: skip
 

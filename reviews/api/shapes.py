@@ -75,6 +75,12 @@ class TicketListAnswer(Serializer[Any]):
     )
     version = IntegerField()
     round = IntegerField()
+    previous = UUIDField(allow_null=True, help_text="The ticket this one follows.")
+    second_look = serializers.ChoiceField(
+        ["sample", "request"],
+        allow_null=True,
+        help_text="Why people look at what `previous` was decided by a rule.",
+    )
     digest = CharField()
     action_digest = CharField()
     rule = RuleAnswer(allow_null=True)

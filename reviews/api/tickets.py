@@ -36,6 +36,7 @@ from reviews.representation import iso, ticket_allowed
 from reviews.services.bulk import open_tickets, tried_ticket
 from reviews.services.idempotency import Reply
 from reviews.services.requests import TicketRequest
+from reviews.services.second_looks import request_review
 from reviews.services.tickets import (
     cancel_ticket,
     open_ticket,
@@ -369,6 +370,38 @@ class TicketRevokePage(TicketPage):
         def do() -> Reply:
             revoked = revoke_ticket(ticket_id=ticket.pk, by=self.user, reason=reason)
             return Reply(200, ticket_whole(revoked, self.user))
+
+        return self.once(do)
+
+
+class TicketReviewPage(TicketPage):
+    """A person's look at what no person decided."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
+
+    @describe(
+        "tickets_request_review",
+        "Have a person look at what was decided without one",
+        tag="tickets",
+        request=ReasonRequest,
+        answers={200: shapes.TicketAnswer, 201: shapes.TicketAnswer},
+        problems=[409],
+        parameters=[IDEMPOTENCY_KEY],
+        examples=[sent("A reason", {"reason": "I do not agree with the refusal."})],
+        description="For what a rule, a switch, a bypass or silence decided: by who opened it, "
+        "whom it concerns, their manager, or a lead. People are asked in a ticket of its own, "
+        "whose `previous` is this one; this one stays as it is. Asking again answers 200 with the "
+        "same ticket.",
+    )
+    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
+        """Open the ticket in which people look at it."""
+        reason = self.given(ReasonRequest).get("reason", "")
+        ticket = self.found(identifier)
+
+        def do() -> Reply:
+            asked, new = request_review(ticket_id=ticket.pk, by=self.user, reason=reason)
+            headers = {"Location": links(asked)["self"], "ETag": f'"{asked.version}"'}
+            return Reply(201 if new else 200, ticket_whole(asked, self.user), headers)
 
         return self.once(do)
 

@@ -54,6 +54,7 @@ class Asking:
     priority: str
     least_people: int
     bypass: Bypass | None = None
+    sample: float = 0  # the share of such passes people look at afterwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Judged:
     risk: str
     priority: str
     least_people: int
+    sample: float = 0
 
 
 def judge(
@@ -107,7 +109,8 @@ def judge(
         "legal_basis": (verdict.rule.legal_basis if verdict.rule else None) or None,
         "why": verdict.why,
     }
-    return Judged(verdict.then, "rule", policy, rule, risk, priority, least)
+    sample = row.audit_sample if row and verdict.then == "allow" else 0
+    return Judged(verdict.then, "rule", policy, rule, risk, priority, least, sample)
 
 
 def ask(
@@ -136,6 +139,7 @@ def ask(
         judged.priority,
         judged.least_people,
         bypass,
+        judged.sample,
     )
 
 

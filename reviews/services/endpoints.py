@@ -28,6 +28,7 @@ EVENT_TYPES = (
     "ticket.assigned",
     "ticket.claimed",
     "ticket.skipped",
+    "ticket.review_requested",
     "ticket.test_mail_sent",
     "ticket.vote_cast",
     "ticket.returned",

@@ -37,6 +37,7 @@ from reviews.models import Checkpoint, Queue, Region, Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
 from reviews.services.lanes import put_in_lane
+from reviews.services.looks import Look, asked_again, is_drawn, request_for
 from reviews.services.queues import write_rank
 from reviews.services.requests import TicketRequest, request_of
 from reviews.services.turns import Turn, turn_at, writing
@@ -49,16 +50,21 @@ def open_ticket(
     request: TicketRequest,
     ticket_id: UUID | None = None,
     by_service: bool = False,
+    look: Look | None = None,
 ) -> Ticket:
     """Open a ticket: the rules say pass, refuse or ask; the question is frozen; all is told.
 
     One transaction; the caller may already be inside one.
 
     :param by_service: the service opens it itself, as the work of the requester.
+    :param look: what people look at again; then no rule is asked, and a person always is.
     :raises Refusal: Invalid, SchemaMismatch, ReferenceTaken, RegionNotYours.
     """
-    checkpoint = _checkpoint(request.checkpoint, by_service=by_service)
-    region = _region(request.region, requester)
+    if look is None:
+        checkpoint = _checkpoint(request.checkpoint, by_service=by_service)
+        region = _region(request.region, requester)
+    else:
+        checkpoint, region = look.at.checkpoint, look.at.region
     request = request if request.title else replace(request, title=checkpoint.title)
     actor = None if by_service else requester
     with writing(), acting(actor):
@@ -70,7 +76,10 @@ def open_ticket(
         ):
             raise ReferenceTaken
         now = db_now()
-        asking = ask(checkpoint=checkpoint, request=request, region=region, now=now)
+        if look is None:
+            asking = ask(checkpoint=checkpoint, request=request, region=region, now=now)
+        else:
+            asking = asked_again(look, checkpoint=checkpoint, request=request)
         queue = choose_queue(checkpoint=checkpoint, region=region)
         excluded, beneficiary = own_work_of(
             requester=requester, key=key, on_behalf_of=request.on_behalf_of, now=now
@@ -87,7 +96,8 @@ def open_ticket(
             requester=requester,
             access_key=key,
             beneficiary=beneficiary,
-            previous=_previous(request.previous, requester),
+            previous=look.at if look else _previous(request.previous, requester),
+            second_look=look.why if look else "",
             created_at=now,
             last_event_id=opened.id,
         )
@@ -103,7 +113,21 @@ def open_ticket(
         turn.touched.clear()
         _pass_or_refuse(turn, asking, put.short_of)
         turn.end()
+        _sample(ticket, asking)
     return ticket
+
+
+def _sample(ticket: Ticket, asking: Asking) -> None:
+    """Put a share of what a rule lets pass to people, after the fact, in the same transaction."""
+    if is_drawn(ticket.pk, asking.sample):
+        look = Look(ticket, Ticket.SecondLook.SAMPLE)
+        open_ticket(
+            requester=ticket.requester,
+            key=ticket.access_key,
+            request=request_for(look),
+            by_service=True,
+            look=look,
+        )
 
 
 def resubmit_ticket(
@@ -164,6 +188,7 @@ def resubmit_ticket(
         )
         conclusions.plan(turn)
         _pass_or_refuse(turn, asking, put.short_of)
+        _sample(ticket, asking)
     return turn.ticket
 
 
@@ -251,7 +276,7 @@ def _check_theirs(ticket: Ticket, by: User) -> None:
 
 
 def _refuse_own(ticket: Ticket) -> None:
-    if ticket.checkpoint.slug in ALWAYS_ASKING:
+    if ticket.checkpoint.slug in ALWAYS_ASKING or ticket.second_look:
         raise NotAllowed("This was opened by the service itself; it waits until it is answered.")
 
 
