@@ -35,6 +35,7 @@ from reviews.models import Ticket
 from reviews.services import assignments
 from reviews.services.comments import add_comment
 from reviews.services.lookup import find_ticket
+from reviews.services.second_looks import request_review
 from reviews.services.skips import skip_ticket
 from reviews.services.test_mails import Sent
 from reviews.services.tickets import revoke_ticket
@@ -175,6 +176,9 @@ class TicketAdmin(ReadOnlyAdmin):
             "revoke": lambda: revoke_ticket(
                 ticket_id=ticket.pk, by=user, reason=reason_of(request)
             ),
+            "request-review": lambda: request_review(
+                ticket_id=ticket.pk, by=user, reason=reason_of(request)
+            )[0],
             "remark": lambda: add_comment(
                 ticket_id=ticket.pk, author=user, text=remark_of(request)
             ),
@@ -196,6 +200,8 @@ class TicketAdmin(ReadOnlyAdmin):
             return HttpResponse(f"You hold this until {until}.", content_type="text/plain")
         if act == "skip":
             return Ours(onward(ticket, user))
+        if isinstance(done, Ticket) and done.second_look:
+            return Ours(address_of(done))
         if isinstance(done, Sent):
             return Ours(f"{address_of(ticket)}?sent={done.people}")
         return Ours(address_of(ticket))

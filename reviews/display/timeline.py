@@ -36,6 +36,7 @@ _SAID = {
     "ticket.recorded": "recorded the result",
     "ticket.commented": "remarked",
     "ticket.skipped": "skipped it",
+    "ticket.review_requested": "asked for a person to look at it",
     "ticket.test_mail_sent": "sent a test mail",
     "ticket.link_requested": "asked for a fresh link",
     "bypass.used": "Passed under a bypass",
