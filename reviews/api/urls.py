@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from reviews.api import bypasses, checkpoints, desk_work, me, receipts, seed_routes, tickets, votes
+from reviews.api import (
+    bypasses,
+    checkpoints,
+    desk_work,
+    figures,
+    me,
+    receipts,
+    seed_routes,
+    tickets,
+    votes,
+)
 from reviews.api.waiting import waiting
 
 api = [
@@ -22,7 +32,6 @@ api = [
     path("tickets/<str:identifier>/resubmit", tickets.TicketResubmitPage.as_view()),
     path("tickets/<str:identifier>/cancel", tickets.TicketCancelPage.as_view()),
     path("tickets/<str:identifier>/revoke", tickets.TicketRevokePage.as_view()),
-    path("tickets/<str:identifier>/request-review", tickets.TicketReviewPage.as_view()),
     path("tickets/<str:identifier>/acknowledge", tickets.TicketAcknowledgePage.as_view()),
     path("tickets/<str:identifier>/receipt", receipts.ReceiptPage.as_view()),
     path("tickets/<str:identifier>/events", receipts.EventsPage.as_view()),
@@ -33,6 +42,7 @@ api = [
     path("bypasses/<uuid:bypass_id>", bypasses.BypassPage.as_view()),
     path("bypasses/<uuid:bypass_id>/end", bypasses.BypassEndPage.as_view()),
     path("status", bypasses.StatusPage.as_view()),
+    path("metrics-summary", figures.MetricsPage.as_view()),
     path("me", me.MePage.as_view()),
     path("me/pending", me.MyPendingPage.as_view()),
     path("me/requests", me.MyRequestsPage.as_view()),

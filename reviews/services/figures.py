@@ -159,7 +159,10 @@ def loads(people: Mapping[int, Counts]) -> list[Load]:
 
 
 def waiting(*, scope: Scope, now: datetime) -> Waiting:
-    """Return what waits now in these lanes, in queries that a long queue does not slow down."""
+    """Return what waits now in these lanes, in queries that a long queue does not slow down.
+
+    Of whatever AI model: what waits is found by indexes, and none leads to a model.
+    """
     here = Ticket.objects.waiting().order_by()
     lanes = Lane.objects.all()
     if scope.lanes is not None:
@@ -169,8 +172,6 @@ def waiting(*, scope: Scope, now: datetime) -> Waiting:
     if scope.checkpoint is not None:
         here = here.filter(checkpoint=scope.checkpoint)
         in_lane = in_lane.filter(checkpoint=scope.checkpoint)
-    if scope.model is not None:
-        here, in_lane = here.filter(ai__model=scope.model), in_lane.filter(ai__model=scope.model)
     since = in_lane.filter(decision__settled_at__isnull=True).order_by("created_at")
     found = lanes.annotate(since=Subquery(since.values("created_at")[:1])).values_list(
         "since", flat=True

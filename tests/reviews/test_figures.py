@@ -35,7 +35,7 @@ class Days:
     """Some days of a house, as they come; every step is one act, possibly refused."""
 
     def __init__(self, cast: Cast, seed: int) -> None:
-        self.cast, self.random = cast, Random(seed)  # noqa: S311
+        self.cast, self.random = cast, Random(seed)
         self.key = {"requester": cast.machine}
         self.checkpoints = ["general"]
         held = make_policy("held", question("review", hold="PT4H", revocable="P2D"))
@@ -44,10 +44,9 @@ class Days:
         make_region("north", cast.ann, cast.ben, cast.cleo)
 
     def step(self) -> None:
-        do = self.random.choice(
-            [self.open, self.open, self.vote, self.vote, self.vote, self.resubmit]
-            + [self.cancel, self.revoke, self.withdraw, sweep_deadlines]
-        )
+        usual = [self.open, self.open, self.vote, self.vote, self.vote]
+        others = [self.resubmit, self.cancel, self.revoke, self.withdraw, sweep_deadlines]
+        do = self.random.choice([*usual, *others])
         try:
             with transaction.atomic():
                 do()
@@ -122,10 +121,10 @@ def begin() -> datetime:
     return midnight((db_now() - timedelta(days=9)).date())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_counted_days_and_what_happened_since_equal_a_recount(cast: Cast, seed: int) -> None:
     days, hours = Days(cast, seed), 24 * 5
-    steps = sorted(days.random.uniform(0, hours) for _ in range(110))
+    steps = sorted(days.random.uniform(0, hours) for _ in range(90))
     for at in steps:
         with shifted(timedelta(hours=at - hours)):
             days.step()
@@ -139,6 +138,7 @@ def test_counted_days_and_what_happened_since_equal_a_recount(cast: Cast, seed: 
     assert merged(stored()[1], live[1]) == merged(whole[1], {})
     told = figures.period(scope=figures.scope_of(cast.ada), days=9, now=now)
     everything = sum(whole[0].values(), Counts())
+    assert min(everything[name] for name in ("approved", "rejected", "expired", "overturned"))
     assert told.counts == everything
     assert everything["opened"] == Ticket.objects.count()
     assert sum(figures.totals(now=now).values(), Counts()) == everything
