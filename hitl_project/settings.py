@@ -278,6 +278,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
+    "count-figures": {
+        "task": "reviews.tasks.count_figures",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
     "flush-key-use": {
         "task": "reviews.tasks.flush_key_use",
         "schedule": 30.0,

@@ -5,7 +5,7 @@ from celery import shared_task
 from approvals.services import key_use
 from audit import sealing
 from audit.context import entering
-from reviews.services import balance, bypasses, deliveries, sweeps
+from reviews.services import balance, bypasses, counting, deliveries, sweeps
 
 
 @shared_task
@@ -43,3 +43,10 @@ def seal_chains() -> None:
     """Seal what was told since the last seal."""
     with entering(channel="system"):
         sealing.seal_chains()
+
+
+@shared_task
+def count_figures() -> None:
+    """Add what happened since the last count to the figures of its days."""
+    with entering(channel="system"):
+        counting.count_figures()
