@@ -8,6 +8,7 @@ from tests.bench import (
     p6_pages,
     p7_desk,
     p9_audit,
+    p12_dispatch,
     p13_memory,
     p14_sqlite,
 )
@@ -21,6 +22,7 @@ FIGURES: tuple[Figure, ...] = (
     p6_pages.FIGURE,
     p7_desk.FIGURE,
     p9_audit.FIGURE,
+    p12_dispatch.FIGURE,
     p13_memory.FIGURE,
     p14_sqlite.FIGURE,
 )

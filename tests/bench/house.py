@@ -156,6 +156,10 @@ class House:
         process = self._start([*command, "serve", "--port", str(port)], environment)
         return self._ready(f"http://127.0.0.1:{port}"), process.pid
 
+    def program(self, arguments: Sequence[str], database: str, **more: str) -> None:
+        """Start a Python program beside the others; it ends when the figure does."""
+        self._start([sys.executable, *arguments], self.environment(database, **more))
+
     def _start(
         self, command: Sequence[str], environment: dict[str, str]
     ) -> subprocess.Popen[bytes]:

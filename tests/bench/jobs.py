@@ -268,3 +268,61 @@ def add_rule() -> None:
         Rule.objects.create(
             checkpoint=general, position=position, name=f"Rule {position}", when=when
         )
+
+
+def dispatched(*, url: str, count: int) -> float:
+    """Let this many messages wait, have them sent, and return the seconds it took."""
+    from celery import current_app
+
+    from audit.clock import db_now
+    from audit.services import Draft
+    from reviews import outbox
+    from reviews.models import Delivery, WebhookEndpoint
+    from reviews.nudges import DISPATCH
+    from reviews.representation import cloud_event
+    from reviews.services.endpoints import create_endpoint
+
+    if not WebhookEndpoint.objects.exists():
+        _, ann = _cast()
+        for number in range(4):
+            create_endpoint(name=f"Ledger {number}", url=url, types=["ticket.decided"], by=ann)
+        _state["ticket"] = open_tickets(count=1)[0]
+    endpoints = list(WebhookEndpoint.objects.all())
+    ticket = _ticket(_state["ticket"])
+    rows = []
+    for number in range(count):
+        draft = Draft("ticket.opened", db_now())
+        body, endpoint = cloud_event(ticket=ticket, draft=draft), endpoints[number % 4]
+        rows.append(
+            outbox.delivery(
+                draft, "webhook", str(endpoint.pk), body=body, ticket=ticket, endpoint=endpoint
+            )
+        )
+    Delivery.objects.bulk_create(rows, batch_size=500)
+    waiting = Delivery.objects.filter(state="waiting")
+    begun = nudged = time.monotonic()
+    current_app.send_task(DISPATCH, expires=5)
+    while waiting.exists():
+        time.sleep(0.01)
+        if time.monotonic() > nudged + 0.1:  # as often as the service does it by itself
+            current_app.send_task(DISPATCH, expires=5)
+            nudged = time.monotonic()
+        if nudged > begun + 120:
+            raise RuntimeError(f"{waiting.count()} messages did not leave.")
+    return time.monotonic() - begun
+
+
+def _ticket(pk: str) -> Any:
+    from reviews.models import Ticket
+
+    return Ticket.objects.select_related("decision", "checkpoint").get(pk=pk)
+
+
+def queue_nothing(*, count: int) -> None:
+    """Let this many tasks that do nothing wait under another name, and one that says so."""
+    from tests.bench.floor.bare_celery import app, last, nothing
+
+    with app.producer_pool.acquire() as producer:
+        for _ in range(count - 1):
+            nothing.apply_async(queue="held", producer=producer)
+        last.apply_async(queue="held", producer=producer)
