@@ -17,6 +17,8 @@ from celery import current_app
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+from reviews import statsd
+
 log = logging.getLogger(__name__)
 
 CAPACITY = 1000
@@ -54,6 +56,11 @@ def after_commit(
     transaction.on_commit(lambda: _put(nudge))
 
 
+def announce(*, ticket_id: str, what: str) -> None:
+    """Tell those who watch a ticket of something that changed no row."""
+    _put(Nudge(ticket_id, deliveries=False, types=(what,)))
+
+
 def _put(nudge: Nudge) -> None:
     _ensure_thread()
     try:
@@ -86,6 +93,7 @@ def _publish_forever() -> None:
             while len(nudges) < MOST:
                 nudges.append(_waiting.get_nowait())
         _announce(nudges, loop)
+        statsd.count(type for nudge in nudges for type in nudge.types)
         if any(nudge.deliveries for nudge in nudges):
             dispatch.soon()
         time.sleep(PAUSE)

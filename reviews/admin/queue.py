@@ -62,8 +62,12 @@ class Row:
     @property
     def selectable(self) -> bool:
         """Tell whether it may be chosen together with others: it waits, and no risk is high."""
-        waits = self.ticket.status == Ticket.Status.PENDING and not self.ticket.decision.settled_at
-        return waits and self.ticket.risk != Risk.HIGH
+        return self.waits and self.ticket.risk != Risk.HIGH
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether people are asked about it now."""
+        return self.ticket.status == Ticket.Status.PENDING and not self.ticket.decision.settled_at
 
     @property
     def together(self) -> bool:

@@ -24,6 +24,7 @@ from reviews.admin.around import acts_around, around, onward, told_before
 from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
 from reviews.admin.card import Typed, changed_fields
+from reviews.admin.live_look import look, marks, state_of
 from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import desk_page, in_zone_of, person_of
 from reviews.admin.queue import QueuePage
@@ -70,6 +71,7 @@ class TicketAdmin(ReadOnlyAdmin):
             "density/": (preferences.density, "density"),
             "views/": (preferences.views, "views"),
             "<str:object_id>/report": (self.report, "report"),
+            "<str:object_id>/viewing": (self.viewing, "viewing"),
         }
         return [
             # For everybody an agent acts for, whether they have a place at the desk or not.
@@ -97,8 +99,18 @@ class TicketAdmin(ReadOnlyAdmin):
 
     @method_decorator(require_safe)
     def arrivals(self, request: HttpRequest) -> HttpResponse:
-        """Say how many tickets came since a list was made; the page asks now and then."""
-        told = arrivals(request, QueuePage(request, person_of(request)))
+        """Say what came since a list was made and how its rows stand; the page asks when told."""
+        user = person_of(request)
+        with in_zone_of(user):
+            page = QueuePage(request, user)
+            told = {**arrivals(request, page), "rows": marks(request, page)}
+        return JsonResponse(told, headers={"Cache-Control": "no-store"})
+
+    @method_decorator(require_POST)
+    def viewing(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Note who has a ticket's page open; tell the page who else has, and what changed."""
+        user = person_of(request)
+        told = look(request, seen(object_id, user), user)
         return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
     @method_decorator(require_POST)
@@ -137,6 +149,7 @@ class TicketAdmin(ReadOnlyAdmin):
             page = TicketPage(ticket, user)
             context = {**page.context(), "around": around(page), **told_before(request, user)}
             context["asks_for"] = asked_of(request, user, ticket)
+            context["state"] = state_of(ticket)
             return desk_page(request, "ticket.html", context)
 
     @method_decorator(require_safe)
@@ -271,6 +284,7 @@ class TicketAdmin(ReadOnlyAdmin):
         context = page.context(banner=banner, stale=isinstance(refusal, TicketChanged))
         context["around"] = around(page)
         context["asks_for"] = asked_of(request, user, ticket)
+        context["state"] = state_of(ticket)
         return desk_page(request, "ticket.html", context, status=refusal.status)
 
 

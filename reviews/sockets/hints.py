@@ -10,6 +10,7 @@ from audit.models import AuditEvent
 from reviews.audience import Seen, audience
 from reviews.live import Change
 from reviews.models import Ticket
+from reviews.presence import VIEWING
 from reviews.services.lookup import as_uuid
 from reviews.sockets.door import Caller
 from reviews.sockets.room import LATER, RELOAD, Receive, Send, Socket, frame, log, welcome
@@ -21,7 +22,6 @@ OVERLAP = timedelta(seconds=60)
 # Beyond these a client is told to load everything.
 MOST_MISSED = 500
 LONGEST_AWAY = timedelta(hours=1)
-VIEWING = "viewing"
 _TAKEN = {"ticket.claimed", "ticket.assigned"}
 
 

@@ -42,6 +42,12 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
+def words(text: str) -> list[str]:
+    """Return the words of a text, to go through them."""
+    return text.split()
+
+
+@register.filter
 def visible(text: object) -> SafeString:
     """Show untrusted text as inert HTML with its hidden characters marked."""
     return inert.visible(text)

@@ -40,11 +40,14 @@
 
   // Rows stay where they are; what came since is only told, and shown when somebody asks for it.
   const news = one("[data-arrivals]");
+  const rows = new Map([...document.querySelectorAll("[data-ticket]")].map((row) => [row.dataset.ticket.split(":")[0], row]));
   async function look() {
-    if (document.visibilityState !== "visible") return;
-    const answer = await fetch(news.dataset.arrivals, { headers: { Accept: "application/json" } }).catch(() => null);
+    const address = new URL(news.dataset.arrivals, location.href);
+    address.searchParams.set("rows", [...rows.values()].map((row) => row.dataset.ticket).join());
+    const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!answer?.ok || answer.redirected) return;
     const told = await answer.json();
+    for (const [id, now] of Object.entries(told.rows)) mark(rows.get(id), now);
     document.title = document.title.replace(/^\(\d+\+?\) /, "");
     if (!told.new) { news.replaceChildren(); return; }
     const many = told.new > 98 ? "99+" : told.new;
@@ -55,6 +58,39 @@
     document.title = `(${many}) ${document.title}`;
   }
 
+  // A row that was decided, changed or taken meanwhile says so where it stands.
+  function mark(row, now) {
+    const holder = one(".row-holder", row);
+    if ("holder" in now) {
+      const words = now.holder ? `held by ${now.holder[1]}` : "";
+      if ((one(".sr", holder)?.textContent ?? "") !== words) {
+        holder.replaceChildren();
+        if (now.holder) holder.append(span("face", now.holder[0], `Held by ${now.holder[1]}`), span("sr", words));
+      }
+    }
+    const gone = now.gone && !("gone" in row.dataset);
+    row.classList.toggle("gone", gone);
+    const box = one("input[name=ticket]", row);
+    if (box && (gone || now.changed)) {
+      box.checked = false;
+      box.disabled = true;
+      count();
+    }
+    if (!gone && !now.changed) return;
+    const chip = span(`chip ${now.tone}`, "");
+    chip.append(one(`[data-icon=${CSS.escape(now.icon)}]`).content.cloneNode(true), now.word);
+    const place = one(".row-chip", row);
+    if (place.textContent.trim() !== now.word) place.replaceChildren(chip);
+  }
+
+  function span(name, text, title) {
+    const made = document.createElement("span");
+    made.className = name;
+    made.textContent = text;
+    if (title) made.title = title;
+    return made;
+  }
+
   if (form) {
     form.addEventListener("change", count);
     form.addEventListener("reset", () => setTimeout(count));
@@ -63,6 +99,5 @@
   }
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => closePicks(event.target));
-  if (news) setInterval(look, 15000);
-  addEventListener("countersign:look", look);
+  if (news) addEventListener("countersign:look", look);
 })();
