@@ -32,6 +32,7 @@ api = [
     path("tickets/<str:identifier>/resubmit", tickets.TicketResubmitPage.as_view()),
     path("tickets/<str:identifier>/cancel", tickets.TicketCancelPage.as_view()),
     path("tickets/<str:identifier>/revoke", tickets.TicketRevokePage.as_view()),
+    path("tickets/<str:identifier>/request-review", tickets.TicketReviewPage.as_view()),
     path("tickets/<str:identifier>/acknowledge", tickets.TicketAcknowledgePage.as_view()),
     path("tickets/<str:identifier>/receipt", receipts.ReceiptPage.as_view()),
     path("tickets/<str:identifier>/events", receipts.EventsPage.as_view()),
