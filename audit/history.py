@@ -1,7 +1,7 @@
 """What a row looked like: a copy of it, made by the database, after every change."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from django.db import connections, models, router
 from django.utils import timezone
@@ -19,6 +19,17 @@ class CopiedRecords(HistoricalRecords):
     """
 
     _statement = ""
+    _all: ClassVar[dict[type[models.Model], "CopiedRecords"]] = {}
+
+    def contribute_to_class(self, cls: type[models.Model], name: str) -> None:
+        """Keep history for a model, and be found by it."""
+        super().contribute_to_class(cls, name)
+        self._all[cls] = self
+
+    @classmethod
+    def of(cls, model: type[models.Model]) -> "CopiedRecords | None":
+        """Return what keeps the history of a model, or None where nothing does."""
+        return cls._all.get(model)
 
     def create_historical_record(
         self, instance: models.Model, history_type: str, using: str | None = None
@@ -27,20 +38,29 @@ class CopiedRecords(HistoricalRecords):
         if history_type == "-":  # the row to copy is gone
             super().create_historical_record(instance, history_type, using=using)
             return
-        connection = connections[using or router.db_for_write(type(instance), instance=instance)]
-        user = self.get_history_user(instance)
-        reason = self.get_change_reason_for_object(instance, history_type, using)
-        at = getattr(instance, "_history_date", None) or timezone.now()
-        key = _options(instance).pk
+        self.copy([instance], history_type, using=using)
+
+    def copy(
+        self, instances: Sequence[models.Model], history_type: str, using: str | None = None
+    ) -> None:
+        """Store how these rows stand now; what changed them, and who, is one for all of them."""
+        first = instances[0]
+        connection = connections[using or router.db_for_write(type(first), instance=first)]
+        user = self.get_history_user(first)
+        reason = self.get_change_reason_for_object(first, history_type, using)
+        at = getattr(first, "_history_date", None) or timezone.now()
+        key = _options(first).pk
+        statement = self._statement or self._write_statement(first, connection.ops.quote_name)
+        places = ", ".join(["%s"] * len(instances))
         with connection.cursor() as cursor:
             cursor.execute(
-                self._statement or self._write_statement(instance, connection.ops.quote_name),
+                f"{statement} ({places})",
                 [
                     connection.ops.adapt_datetimefield_value(at),
                     history_type,
                     reason,
                     user.pk if user else None,
-                    key.get_db_prep_value(instance.pk, connection),
+                    *(key.get_db_prep_value(each.pk, connection) for each in instances),
                 ],
             )
 
@@ -56,7 +76,7 @@ class CopiedRecords(HistoricalRecords):
         self._statement = (
             f"INSERT INTO {quote(history)} ({columns}, history_date, history_type, "  # noqa: S608
             f"history_change_reason, history_user_id) SELECT {columns}, %s, %s, %s, %s "
-            f"FROM {quote(own.db_table)} WHERE {quote(own.pk.column)} = %s"
+            f"FROM {quote(own.db_table)} WHERE {quote(own.pk.column)} IN"
         )
         return self._statement
 

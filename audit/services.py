@@ -76,6 +76,44 @@ def record(stream: str, drafts: Sequence[Draft]) -> None:
         )
 
 
+def record_all(stories: Mapping[str, Sequence[Draft]]) -> None:
+    """Append facts to many streams at once, in the caller's transaction.
+
+    The head rows are locked last of all locks, and in order, like those of one stream.
+
+    :param stories: the facts of each stream, in order.
+    :raises RuntimeError: outside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("An audit event is written in the transaction of what it tells.")
+    streams = sorted(stream for stream, drafts in stories.items() if drafts)
+    if not streams:
+        return
+    channel = origin().channel
+    rows: list[Any] = []
+    heads: list[Any] = []
+    count = 0
+    with connection.cursor() as cursor:
+        found = _locked_heads(cursor, streams)
+        for stream in streams:
+            seq, previous = found[stream]
+            for draft in stories[stream]:
+                seq += 1
+                values, previous = _row(stream, seq, previous, channel, draft)
+                rows += values
+                count += 1
+            heads += [stream, seq, previous]
+        one = "(" + ", ".join(["%s"] * 16) + ")"
+        many = ", ".join([one] * count)
+        cursor.execute(f"INSERT INTO audit_auditevent ({_COLUMNS}) VALUES {many}", rows)  # noqa: S608
+        many = ", ".join(["(%s, %s, %s)"] * len(streams))
+        cursor.execute(
+            "UPDATE audit_chainhead SET seq = v.column2, hash = v.column3 "  # noqa: S608
+            f"FROM (VALUES {many}) AS v WHERE audit_chainhead.stream = v.column1",
+            heads,
+        )
+
+
 def record_alone(stream: str, draft: Draft) -> None:
     """Append one fact in a transaction of its own."""
     with transaction.atomic():
@@ -98,6 +136,16 @@ def _locked_head(cursor: Any, stream: str) -> tuple[int, str]:
         cursor.execute(query, [stream])
         head = cursor.fetchone()
     return head[0], head[1]
+
+
+def _locked_heads(cursor: Any, streams: Sequence[str]) -> dict[str, tuple[int, str]]:
+    lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
+    places = ", ".join(["%s"] * len(streams))
+    query = f"SELECT stream, seq, hash FROM audit_chainhead WHERE stream IN ({places}) "  # noqa: S608
+    cursor.execute(query + f"ORDER BY stream{lock}", streams)
+    found = {stream: (seq, last) for stream, seq, last in cursor.fetchall()}
+    # A stream that only begins here is rare: whatever is swept has been opened before.
+    return found | {new: _locked_head(cursor, new) for new in streams if new not in found}
 
 
 def _row(stream: str, seq: int, previous: str, channel: str, draft: Draft) -> tuple[list[Any], str]:

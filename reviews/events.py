@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from approvals.models import User
 from audit.prepared import PreparedRead
-from audit.services import THE_SERVICE, Actor, Draft, record
+from audit.services import THE_SERVICE, Actor, Draft, record, record_all
 from reviews import outbox
 from reviews.models import Delivery, Ticket, WebhookEndpoint
 from reviews.representation import cloud_event
@@ -75,6 +75,28 @@ class Story:
         endpoints = _listeners_at(ticket.checkpoint_id)
         rows = [row for draft in self.drafts for row in _deliveries(ticket, draft, endpoints)]
         outbox.store(rows, about=ticket.pk, happened=self.drafts)
+
+
+def tell_all(told: Sequence[tuple[Ticket, Story]]) -> None:
+    """Write what happened to many locked tickets, like `Story.tell`, but in few statements."""
+    told = [(ticket, story) for ticket, story in told if story.drafts]
+    record_all({ticket.stream: story.drafts for ticket, story in told})
+    checkpoints = {ticket.checkpoint_id for ticket, _ in told}
+    listeners = {one: _listeners_at(one) for one in checkpoints}
+    outbox.store_all(
+        [
+            (
+                [
+                    row
+                    for draft in story.drafts
+                    for row in _deliveries(ticket, draft, listeners[ticket.checkpoint_id])
+                ],
+                ticket.pk,
+                story.drafts,
+            )
+            for ticket, story in told
+        ]
+    )
 
 
 def _deliveries(

@@ -52,10 +52,16 @@ def store(rows: Sequence[Delivery], *, about: object, happened: Sequence[Fact] =
     :param about: the id of the ticket, or of whatever else it is about.
     :param happened: what happened to the ticket, for those who watch it.
     """
-    Delivery.objects.bulk_create(rows)
-    nudges.after_commit(
-        ticket_id=str(about),
-        deliveries=bool(rows),
-        seq=str(happened[-1].id) if happened else "",
-        types=[fact.type for fact in happened],
-    )
+    store_all([(rows, about, happened)])
+
+
+def store_all(many: Sequence[tuple[Sequence[Delivery], object, Sequence[Fact]]]) -> None:
+    """Write the rows of many tickets; each is (rows, about, happened) as in `store`."""
+    Delivery.objects.bulk_create([row for rows, _, _ in many for row in rows])
+    for rows, about, happened in many:
+        nudges.after_commit(
+            ticket_id=str(about),
+            deliveries=bool(rows),
+            seq=str(happened[-1].id) if happened else "",
+            types=[fact.type for fact in happened],
+        )

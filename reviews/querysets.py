@@ -114,6 +114,9 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         score = Least(F("rank_base") + weight, F("rank_young") + aged)
         return self.annotate(score=score).order_by("-score", "pk")
 
-    def locked(self) -> Self:
-        """Lock the tickets, and nothing they point to, until the transaction ends."""
-        return self.select_for_update(of=("self",), no_key=True)
+    def locked(self, *, skipping: bool = False) -> Self:
+        """Lock the tickets, and nothing they point to, until the transaction ends.
+
+        :param skipping: leave out those that somebody else holds, instead of waiting.
+        """
+        return self.select_for_update(of=("self",), no_key=True, skip_locked=skipping)

@@ -30,6 +30,7 @@ from approvals.options import ALLOWING
 from approvals.question import Question, render_question, resolve
 from approvals.services.polls import question_of
 from approvals.stages import Need
+from audit.batches import update_rows
 from audit.canonical import canonical_bytes, digest_of, sha256_hex
 from audit.services import Draft
 
@@ -262,3 +263,10 @@ def keep(*, decision: Decision, told_by: Draft) -> None:
     """Store what changed in a decision, together with the event that tells of it."""
     decision.last_event_id = told_by.id
     decision.save(update_fields=_MUTABLE)
+
+
+def keep_all(told: Sequence[tuple[Decision, Draft]]) -> None:
+    """Store what changed in many decisions, each together with the event that tells of it."""
+    for decision, draft in told:
+        decision.last_event_id = draft.id
+    update_rows([decision for decision, _ in told], _MUTABLE)

@@ -1,6 +1,6 @@
 """One person's turn at one ticket: lock, re-read, conclude what is due, act, tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,22 +12,18 @@ from django.db.models import Exists, OuterRef
 from approvals.errors import Busy, NotVisible
 from approvals.models import Decision, User
 from approvals.services import decisions
+from audit.batches import update_rows
 from audit.clock import db_now
 from audit.context import acting
 from audit.prepared import PreparedRead
-from reviews.events import Story
+from reviews.events import Story, tell_all
 from reviews.models import Assignment, Ticket
 from reviews.services.conclusions import conclude
 
 _locked = PreparedRead(lambda key: Ticket.objects.locked().filter(pk=key))
+_HELD = Exists(Assignment.objects.filter(ticket__decision=OuterRef("pk"), released_at__isnull=True))
 # A statement of its own, begun after the lock was granted: nobody can change either row now.
-_decision_of = PreparedRead(
-    lambda key: Decision.objects.filter(pk=key).annotate(
-        held=Exists(
-            Assignment.objects.filter(ticket__decision=OuterRef("pk"), released_at__isnull=True)
-        )
-    )
-)
+_decision_of = PreparedRead(lambda key: Decision.objects.filter(pk=key).annotate(held=_HELD))
 
 # PostgreSQL: lock not available, deadlock detected.
 _BUSY = {"55P03", "40P01"}
@@ -95,6 +91,41 @@ def take_turn(*, ticket: Ticket, now: datetime, actor: User | None) -> Turn:
     ticket.decision = decision
     story = Story(now=now, actor=actor)
     return Turn(ticket, decision, now, story, held=decision.held)  # type: ignore[attr-defined]
+
+
+def take_turns(*, tickets: Sequence[Ticket], now: datetime) -> list[Turn]:
+    """Return the service's own turns at tickets that are locked; end them with `end_turns`."""
+    found = Decision.objects.annotate(held=_HELD).in_bulk([each.decision_id for each in tickets])
+    turns = []
+    for ticket in tickets:
+        decision = ticket.decision = found[ticket.decision_id]
+        story = Story(now=now, actor=None)
+        held = decision.held
+        turns.append(Turn(ticket, decision, now, story, held=held, together=True))
+    return turns
+
+
+def end_turns(turns: Sequence[Turn]) -> None:
+    """Save what changed in all of them and write their stories, in a few statements."""
+    deciding = []
+    for turn in turns:
+        if not turn.story.drafts:
+            continue
+        last = turn.story.drafts[-1]
+        if turn.decision_touched:
+            deciding.append((turn.decision, last))
+        if turn.touched:
+            turn.ticket.last_event_id = last.id
+            turn.touched.add("last_event")
+    decisions.keep_all(deciding)
+    freed = {turn.ticket.pk: turn.now for turn in turns if turn.freed}
+    standing = list(Assignment.objects.filter(ticket__in=freed, released_at__isnull=True))
+    for assignment in standing:
+        assignment.released_at = freed[assignment.ticket_id]
+    update_rows(standing, ["released_at"])
+    touched = {name for turn in turns for name in turn.touched}
+    update_rows([turn.ticket for turn in turns if turn.touched], touched)
+    tell_all([(turn.ticket, turn.story) for turn in turns])
 
 
 @contextmanager
