@@ -39,6 +39,7 @@ def _context(delivery: Delivery, bypass: Bypass, person: User, now: datetime) ->
         page = reverse("admin:reviews_ticket_change", args=[bypass.review])
     return {
         "now": now,
+        "name": "Bypass",
         "zone": person.time_zone,
         "started": started,
         "bypass": bypass,
@@ -46,5 +47,6 @@ def _context(delivery: Delivery, bypass: Bypass, person: User, now: datetime) ->
         "where": ", ".join(bypass.scope) or "everything",
         "passed": 0 if started else passed_under(bypass).count(),
         "ended": "ended by hand" if bypass.ended_by else "its time is over",
+        "button": "Look at it, or end it now" if started else "Look at what passed",
         "url": settings.BASE_URL + page,
     }

@@ -18,7 +18,14 @@ def prepare_weakened(delivery: Delivery, now: datetime) -> Send:
     if person is None or not person.email:
         return moot("The person has no mail address any more, or is switched off.")
     url = settings.BASE_URL + delivery.body["page"]
-    context = {**delivery.body, "now": now, "at": delivery.created_at, "url": url}
+    context = {
+        **delivery.body,
+        "now": now,
+        "at": delivery.created_at,
+        "name": "Asks less than before",
+        "button": "Look at it",
+        "url": url,
+    }
     with timezone.override(moments.zone_of(person.time_zone)):
         context["zone"] = person.time_zone
         return sending(written(delivery, person, "mail/weakened", context))

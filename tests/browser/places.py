@@ -268,7 +268,6 @@ DESK = (
     Place("bypass", at("/admin/approvals/bypass/"), "maya", opened=(".scope > summary",)),
     Place("bypass, only to look at", at("/admin/approvals/bypass/"), "otto"),
     Place("password", at("/admin/password_change/")),
-    Place("second factor", at("/account/second-factor/")),
 )
 MAIL = (
     Place("link, open", link("open"), who="", ready="#decision"),
