@@ -1,8 +1,13 @@
 # One image for web, worker, scheduler and the migration job; the command says which one it is.
 FROM python:3.11-slim AS packages
-COPY requirements/base.txt /requirements.txt
-RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.txt
+COPY requirements/base.txt requirements/build.txt /requirements/
+RUN python -m venv /venv && python -m venv /build \
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements/base.txt \
+    && /build/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements/build.txt
+# The client: its command line, and what `manage.py simulate` drives the service with.
+COPY sdk /sdk
+RUN cd /sdk && /build/bin/python -m hatchling build -t wheel -d /wheels \
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps /wheels/*.whl
 
 FROM python:3.11-slim
 RUN groupadd --gid 10001 countersign \

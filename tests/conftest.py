@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     from tests.builders import Cast
 
+# It brings its own database, so it runs once, in the half of the run that is about that one.
+collect_ignore = (
+    [] if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite" else ["test_hitl_process.py"]
+)
+
 MARKS = ("pure", "db", "real", "browser")
 
 

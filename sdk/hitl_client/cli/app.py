@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Never
 
@@ -27,8 +28,10 @@ from hitl_client.cli.show import (
 )
 from hitl_client.cli.status import look, pages
 from hitl_client.cli.voting import Ballot, vote_on_all, vote_on_one
-from hitl_client.cli.work import DONE, PENDING, USAGE, Usage, Work, at_work, service_url
+from hitl_client.cli.work import DONE, PENDING, REFUSED, USAGE, Usage, Work, at_work, service_url
 from hitl_client.errors import Pending
+from hitl_client.simulation import Party, told
+from hitl_client.simulation import simulate as run_simulation
 from hitl_client.version import VERSION
 
 NAMES = ("hitl", "leadfactory")
@@ -253,6 +256,31 @@ def status(ctx: typer.Context, output: OutputOption = None) -> None:
         screen.note(f"hitl: {problem}")
         _end(USAGE)
     _end(look(url).print_on(screen))
+
+
+@app.command()
+def simulate(
+    ctx: typer.Context,
+    people: Annotated[
+        Path, typer.Option(help="A file like demo.json: url, service_key, people with tokens.")
+    ] = Path("var/demo.json"),
+    output: OutputOption = None,
+) -> None:
+    """Drive a whole approval against a running service, and say what each step took.
+
+    Opens real tickets. HITL_URL, where it is set, counts before the file's address.
+    """
+    screen = Screen(_output(ctx, output))
+    try:
+        party = Party.read(people, url=os.environ.get("HITL_URL") or None)
+        steps = run_simulation(party, say=lambda step: screen.line(told(step)))
+    except ValueError as problem:
+        screen.note(f"hitl: {problem}")
+        _end(USAGE)
+    screen.document([asdict(step) for step in steps])
+    failed = sum(step.result == "FAIL" for step in steps)
+    screen.line(f"{len(steps) - failed} of {len(steps)} steps went well.")
+    _end(REFUSED if failed else DONE)
 
 
 def run(arguments: list[str], *, name: str = "hitl") -> int:
