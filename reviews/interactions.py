@@ -1,7 +1,7 @@
 """A ticket as an earlier design knows it: an interaction with a form and one of four states."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from approvals.eligibility import normalise_identity
@@ -68,6 +68,7 @@ def interaction(ticket: Ticket) -> dict[str, Any]:
 
 
 NAMING = ("stakeholders", "approvers")
+_TOGETHER = (*NAMING, "voting_options")
 # The member that says how many must agree → its words → the share they are.
 _AGREEMENT: dict[str, dict[str, str]] = {
     "approval_type": {"all": "all", "majority": "majority", "any": "any"},
@@ -90,10 +91,15 @@ def shaped_by(
         in_order = {name: people[name] for name in named}
         with _told_of(next(iter(named.values()))):
             question = ask_only(question, in_order)
-    for member, words in _AGREEMENT.items():
-        if member in interaction:
-            with _told_of(member):
-                question = ask_share(question, words[interaction[member]])
+    agreement = [member for member in _AGREEMENT if member in interaction]
+    for member in agreement:
+        with _told_of(member):
+            question = ask_share(question, _AGREEMENT[member][interaction[member]])
+    if not agreement and any(interaction.get(member) for member in _TOGETHER):
+        # Who names people, or brings options to vote on, and says nothing else means all of them;
+        # where the checkpoint asks for a number of its own, that stands.
+        with suppress(QuestionInvalid):
+            question = ask_share(question, "all")
     if "default_action" in interaction:
         with _told_of("default_action"):
             question = mean_by_silence(

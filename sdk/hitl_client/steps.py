@@ -330,10 +330,8 @@ class HumanStep:
         :raises Rejected, NeedsChanges, Expired, Cancelled, Revoked: when it must not go on.
         """
         ticket = self._client.get_decision(interaction_id)
-        if ticket["status"] == "pending" and timeout != 0:
+        if ticket["allowed"] is None and timeout != 0:
             ticket = self._client.wait_for_decision(interaction_id, timeout)
-        if ticket["status"] == "pending":
-            raise Pending(f"{ticket['ref']} is not answered yet.", ticket=ticket)
         raise_unless_allowed(ticket)
         # Using the receipt up is what makes it once, in whichever process.
         self._client.consume(ticket["id"], ticket["approved"])

@@ -570,10 +570,11 @@ class TestCollaboration:
         assert opened["preset"] == "vote"
         assert keys == ["Alder", "Birch", "reject"]
         assert effects == ["answer", "answer", "deny"]
-        assert opened["tally"]["needed"] == 2
+        assert opened["tally"]["needed"] == 3  # without a word on it, all must agree
 
     def test_the_majority_picks(self, story):
-        opened = self.open(story, voting_options=["Alder", "Birch"]).json()
+        options = {"voting_options": ["Alder", "Birch"], "decision_type": "majority"}
+        opened = self.open(story, **options).json()
         for person, choice in ((story.ann, "Birch"), (story.ben, "Alder"), (story.cleo, "Birch")):
             body = {"interaction_id": opened["id"], "user_input": {"decision": choice}}
             assert story.as_person(person).post(RESPOND, body).status_code == 200
@@ -593,7 +594,7 @@ class TestCollaboration:
         body = {"interaction_id": opened["id"], "user_input": {"decision": "yes"}}
 
         assert sorted(need["people"]) == ["ann", "ben", "dora"]
-        assert need["count"] == 2
+        assert need["count"] == 3
         outsider = story.as_person(story.cleo).post(RESPOND, body)
         assert told(outsider)[:2] == (403, "not-eligible")
 
@@ -639,6 +640,10 @@ class TestHowManyMustAgree:
             ({"decision_type": "consensus"}, 3),
             ({"decision_type": "consensus", "voting_options": ["a", "b"]}, 3),
             ({"decision_type": "consensus", "stakeholders": ["ben", "ann"]}, 2),
+            ({"voting_options": ["a", "b"]}, 3),
+            ({"voting_options": ["a", "b"], "stakeholders": ["ben", "ann"]}, 2),
+            ({"approvers": ["ann", "cleo"]}, 2),
+            ({"voting_options": ["a", "b"], "decision_type": "majority"}, 2),
         ],
     )
     def test_shares_become_numbers(self, story, interaction, needed):
