@@ -37,6 +37,8 @@ WORDS: dict[str, str] = {
     "ticket.result_recorded": "reported the result: {result}",
     "bypass.started": "started a bypass",
     "bypass.used": "let it pass under a bypass",
+    "checkpoint.paused": "paused its checkpoint",
+    "checkpoint.resumed": "let its checkpoint go on",
     "bypass.ended": "ended the bypass",
     "bypass.reviewed": "reviewed the bypass",
     "policy.published": "published version {version}",

@@ -40,6 +40,8 @@ _SAID = {
     "ticket.test_mail_sent": "sent a test mail",
     "ticket.link_requested": "asked for a fresh link",
     "bypass.used": "Passed under a bypass",
+    "checkpoint.paused": "Its checkpoint pauses",
+    "checkpoint.resumed": "Its checkpoint goes on",
 }
 
 

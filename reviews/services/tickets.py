@@ -108,6 +108,7 @@ def open_ticket(
         ticket.decision = put.decision
         ticket.lane_id = _lane(ticket, asking)
         turn = Turn(ticket, ticket.decision, now, story)
+        turn.waited = False
         conclusions.plan(turn)
         _store(ticket)
         turn.touched.clear()

@@ -19,6 +19,7 @@ from audit.prepared import PreparedRead
 from reviews.events import Story, tell_all
 from reviews.models import Assignment, Ticket
 from reviews.services.conclusions import conclude
+from reviews.services.pauses import add_pauses, waits
 
 _locked = PreparedRead(lambda key: Ticket.objects.locked().filter(pk=key))
 _HELD = Exists(Assignment.objects.filter(ticket__decision=OuterRef("pk"), released_at__isnull=True))
@@ -34,7 +35,8 @@ class Turn:
     """A locked ticket with its decision, the present instant and the story so far.
 
     `held` tells whether an assignment stood on the ticket when the turn began. Of many turns that
-    end `together`, what each `freed` is written with the others.
+    end `together`, what each `freed` is written with the others. `waited` tells whether nobody had
+    answered it before.
     """
 
     ticket: Ticket
@@ -46,6 +48,10 @@ class Turn:
     freed: bool = False
     touched: set[str] = field(default_factory=set)
     decision_touched: bool = False
+    waited: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.waited = waits(self.ticket, self.decision)
 
     def change(self, **values: object) -> None:
         """Set columns of the ticket; they are saved, once, when the turn ends."""
@@ -64,6 +70,7 @@ class Turn:
                 self.touched.add("last_event")
         if self.touched:
             self.ticket.save(update_fields=self.touched)
+        add_pauses([self])
         self.story.tell(self.ticket)
 
 
@@ -125,6 +132,7 @@ def end_turns(turns: Sequence[Turn]) -> None:
     update_rows(standing, ["released_at"])
     touched = {name for turn in turns for name in turn.touched}
     update_rows([turn.ticket for turn in turns if turn.touched], touched)
+    add_pauses(turns)
     tell_all([(turn.ticket, turn.story) for turn in turns])
 
 
