@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_lat
 
 from audit.keys import published_keys
 from hitl_project import embedded
+from reviews import exposition
 from reviews.alive import HEARTBEAT_LIMIT, heartbeat_age, pending_migrations
 
 HEARTBEAT_AGE = Gauge(
@@ -19,6 +20,7 @@ HEARTBEAT_AGE = Gauge(
 )
 THREAD_UP = Gauge("countersign_embedded_thread_up", "1 while the thread runs", ["thread"])
 THREAD_RESTARTS = Gauge("countersign_embedded_thread_restarts", "Restarts so far", ["thread"])
+REGISTRY.register(exposition.Work())
 
 
 _migrated = False

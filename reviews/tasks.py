@@ -5,6 +5,7 @@ from celery import shared_task
 from approvals.services import key_use
 from audit import sealing
 from audit.context import entering
+from reviews import exposition
 from reviews.services import balance, bypasses, counting, deliveries, sweeps
 
 
@@ -47,6 +48,7 @@ def seal_chains() -> None:
 
 @shared_task
 def count_figures() -> None:
-    """Add what happened since the last count to the figures of its days."""
+    """Add what happened since the last count to the figures, and tell a StatsD agent."""
     with entering(channel="system"):
         counting.count_figures()
+        exposition.send_gauges()

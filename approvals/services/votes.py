@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.db.models import Q
+from prometheus_client import Counter
 
 from approvals.answers import amended, complete_answer, outcome_digest, share_reason
 from approvals.errors import (
@@ -35,6 +36,10 @@ from approvals.services.identity import has_second_factor
 from approvals.services.policies import published, safeguards_of
 from approvals.services.polls import Poll, read_poll
 
+# Of this process; a monitor adds up what all of them tell.
+REFUSED_BY_PACE = Counter(
+    "countersign_votes_refused_by_pace", "Votes refused because their voter cast too many an hour"
+)
 _REFUSALS: dict[str, type[Refusal]] = {
     "machine-cannot-vote": MachineCannotVote,
     "inactive": NotEligible,
@@ -201,6 +206,7 @@ def _check_pace(voter: User, *, now: datetime) -> None:
     if oldest.tzinfo is None:
         oldest = oldest.replace(tzinfo=UTC)
     wait = max(1, int((oldest + _HOUR - now).total_seconds()) + 1)
+    REFUSED_BY_PACE.inc()
     raise TooManyVotes(limit=most, retry_after=wait)
 
 

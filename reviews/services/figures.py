@@ -164,23 +164,28 @@ def waiting(*, scope: Scope, now: datetime) -> Waiting:
     Of whatever AI model: what waits is found by indexes, and none leads to a model.
     """
     here = Ticket.objects.waiting().order_by()
+    if scope.lanes is not None:
+        here = here.filter(lane__in=scope.lanes)
+    if scope.checkpoint is not None:
+        here = here.filter(checkpoint=scope.checkpoint)
+    return Waiting(
+        count=here.values("pk")[: MANY + 1].count(),
+        oldest=waiting_since(scope=scope),
+        late=here.filter(due_at__lte=now).values("pk")[: MANY + 1].count(),
+    )
+
+
+def waiting_since(*, scope: Scope) -> datetime | None:
+    """Return when the oldest ticket that waits for people was opened."""
     lanes = Lane.objects.all()
     if scope.lanes is not None:
         lanes = lanes.filter(pk__in=scope.lanes)
-        here = here.filter(lane__in=scope.lanes)
-    in_lane = Ticket.objects.filter(lane=OuterRef("pk"), status=Ticket.Status.PENDING)
+    here = Ticket.objects.waiting().filter(lane=OuterRef("pk"))
     if scope.checkpoint is not None:
         here = here.filter(checkpoint=scope.checkpoint)
-        in_lane = in_lane.filter(checkpoint=scope.checkpoint)
-    since = in_lane.filter(decision__settled_at__isnull=True).order_by("created_at")
-    found = lanes.annotate(since=Subquery(since.values("created_at")[:1])).values_list(
-        "since", flat=True
-    )
-    return Waiting(
-        count=here.values("pk")[: MANY + 1].count(),
-        oldest=min((at for at in found if at is not None), default=None),
-        late=here.filter(due_at__lte=now).values("pk")[: MANY + 1].count(),
-    )
+    first = Subquery(here.order_by("created_at").values("created_at")[:1])
+    found = lanes.annotate(first=first).values_list("first", flat=True)
+    return min((at for at in found if at is not None), default=None)
 
 
 def models_seen(*, scope: Scope, since: date) -> list[str]:
