@@ -97,7 +97,7 @@ def fuzz(
 
 def _settings(known: Mapping[str, list[str]]) -> str:
     """Return what Schemathesis reads, as TOML."""
-    bound = [(name, values, _OFTEN) for name, values in known.items()]
+    bound = [(name, values, _OFTEN) for name, values in known.items() if values]
     bound += [(name, values, 1.0) for name, values in _NOWHERE.items()]
     lines = [_SETTINGS, "[parameters]"]
     lines += [
