@@ -24,7 +24,6 @@ _SAID = {
     "ticket.resubmitted": "submitted a new round",
     "ticket.due_soon": "Due soon",
     "ticket.reminded": "Who still has to vote was reminded",
-    "ticket.reminded": "Who still has to vote was reminded",
     "ticket.breached": "Overdue",
     "ticket.escalated": "Escalated",
     "ticket.expired": "Expired: nobody answered in time",

@@ -145,7 +145,7 @@ class _Target:
                 except IndexError:  # another lane was quicker
                     break
                 outcome = _send(send)
-                self.slow = self.slow or outcome.slow
+                self.slow |= outcome.slow
                 told.put((delivery, outcome))
         finally:
             told.put(None)

@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from approvals.errors import Invalid, NotVisible, WrongState
 from approvals.models import User
 from audit.chain import instant
 from audit.clock import db_now
-from audit.ids import new_id
 from audit.services import SYSTEM, Draft, record
+from reviews import outbox
 from reviews.events import actor_for
 from reviews.models import Checkpoint, Delivery, WebhookEndpoint
 from reviews.outbound import why_refused
+from reviews.representation import envelope
 
 # Everything that is told of a ticket, and what else an endpoint may ask for; none named: all.
 EVENT_TYPES = (
@@ -81,17 +81,7 @@ def create_endpoint(
 
     :raises Invalid: for an address that may not be called, or types that do not exist.
     """
-    errors = []
-    if problem := why_refused(url):
-        errors.append({"pointer": "/url", "message": problem})
-    if len(url) > 500:
-        errors.append({"pointer": "/url", "message": "Keep it within 500 characters."})
-    if not 0 < len(name) <= 80:
-        errors.append({"pointer": "/name", "message": "Give a name of 1 to 80 characters."})
-    if unknown := [name for name in types if name not in EVENT_TYPES]:
-        errors.append({"pointer": "/types", "message": f"There is no event {unknown[0]}."})
-    if errors:
-        raise Invalid(errors=errors)
+    _check(name=name, url=url, types=types)
     with transaction.atomic():
         now = db_now()
         endpoint = WebhookEndpoint.objects.create(
@@ -104,6 +94,52 @@ def create_endpoint(
             created_at=now,
         )
         _tell(endpoint, "webhook.created", by=by, now=now, data={"types": endpoint.types})
+    return endpoint
+
+
+def _check(*, name: str, url: str, types: Sequence[str]) -> None:
+    errors = []
+    if problem := why_refused(url):
+        errors.append({"pointer": "/url", "message": problem})
+    if len(url) > 500:
+        errors.append({"pointer": "/url", "message": "Keep it within 500 characters."})
+    if not 0 < len(name) <= 80:
+        errors.append({"pointer": "/name", "message": "Give a name of 1 to 80 characters."})
+    if unknown := [name for name in types if name not in EVENT_TYPES]:
+        errors.append({"pointer": "/types", "message": f"There is no event {unknown[0]}."})
+    if errors:
+        raise Invalid(errors=errors)
+
+
+def change_endpoint(
+    *,
+    endpoint_id: UUID,
+    name: str,
+    url: str,
+    types: Sequence[str],
+    checkpoint: Checkpoint | None,
+    by: User,
+) -> WebhookEndpoint:
+    """Set what an endpoint hears and where; what waits goes to the address it has when it leaves.
+
+    :raises Refusal: NotVisible, Invalid as for a new one.
+    """
+    _check(name=name, url=url, types=types)
+    with _locked(endpoint_id) as (endpoint, now):
+        given = {
+            "name": name,
+            "url": url,
+            "types": list(dict.fromkeys(types)),
+            "checkpoint_id": checkpoint.pk if checkpoint else None,
+        }
+        changed = [one for one, value in given.items() if getattr(endpoint, one) != value]
+        for one in changed:
+            setattr(endpoint, one, given[one])
+        if changed:
+            endpoint.save(update_fields=changed)
+            # Not the address itself: it may carry a token.
+            told = [one.removesuffix("_id") for one in changed]
+            _tell(endpoint, "webhook.changed", by=by, now=now, data={"changed": told})
     return endpoint
 
 
@@ -154,26 +190,13 @@ def send_test(*, endpoint_id: UUID, by: User) -> Delivery:
     with _locked(endpoint_id) as (endpoint, now):
         if endpoint.disabled_at is not None:
             raise WrongState("The endpoint is disabled; enable it first.")
-        event_id = new_id()
-        return Delivery.objects.create(
-            event_id=event_id,
-            type=PING,
-            channel="webhook",
-            target=str(endpoint.pk),
-            endpoint=endpoint,
-            body={
-                "specversion": "1.0",
-                "id": str(event_id),
-                "source": f"{settings.BASE_URL}/api/v1",
-                "type": PING,
-                "subject": str(endpoint.pk),
-                "time": instant(now),
-                "datacontenttype": "application/json",
-                "data": {"endpoint": endpoint.name, "asked_by": by.get_username()},
-            },
-            created_at=now,
-            next_attempt_at=now,
-        )
+        data = {"endpoint": endpoint.name, "asked_by": by.get_username()}
+        # No fact of the audit: nothing happened but that somebody tried.
+        ping = Draft(PING, now, actor_for(by))
+        body = envelope(ping, subject=endpoint.pk, data=data)
+        row = outbox.delivery(ping, "webhook", str(endpoint.pk), body=body, endpoint=endpoint)
+        outbox.store([row], about=endpoint.pk)
+    return row
 
 
 def switch_off(*, endpoint_id: UUID, why: str, by: User | None, now: datetime) -> None:

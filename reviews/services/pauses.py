@@ -66,5 +66,5 @@ def add_pauses(turns: Sequence["Turn"]) -> None:
         others = _waiting_at([pk]).exclude(pk__in=here).exists()
         if others or not acknowledges(checkpoint.question.options):
             continue
-        type = PAUSED if any(here.values()) else RESUMED
-        turn.story.add(type, data={"checkpoint": checkpoint.slug}, by_service=True)
+        told = PAUSED if any(here.values()) else RESUMED
+        turn.story.add(told, data={"checkpoint": checkpoint.slug}, by_service=True)

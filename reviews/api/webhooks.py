@@ -1,0 +1,303 @@
+"""Addresses that hear of events, and the log of what left for them."""
+
+from typing import Any, ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.api.keys import PageQuery
+from approvals.api.paging import CursorPage
+from approvals.api.schema import PAGE, describe, page_of, sent
+from approvals.api.views import MANAGE, ApiView
+from approvals.errors import Invalid, NotAllowed, NotVisible
+from reviews.api.requests import NothingRequest
+from reviews.api.webhook_shapes import (
+    DeliveryAnswer,
+    WebhookAnswer,
+    WebhookChangeRequest,
+    WebhookCreateRequest,
+    WebhookSecretAnswer,
+)
+from reviews.endpoint_health import health_of
+from reviews.models import Checkpoint, Delivery, WebhookEndpoint
+from reviews.representation import iso
+from reviews.services.deliveries import deliver_again
+from reviews.services.endpoints import (
+    change_endpoint,
+    create_endpoint,
+    disable_endpoint,
+    enable_endpoint,
+    rotate_secret,
+    send_test,
+)
+
+_VIEW = "reviews.view_webhookendpoint"
+_ADD, _CHANGE = "reviews.add_webhookendpoint", "reviews.change_webhookendpoint"
+_EVERY = {"GET": MANAGE, "POST": MANAGE, "PATCH": MANAGE, "DELETE": MANAGE}
+
+
+def _members(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    health = health_of(endpoint)
+    return {
+        "id": str(endpoint.pk),
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "types": endpoint.types,
+        "checkpoint": endpoint.checkpoint.slug if endpoint.checkpoint else None,
+        "state": health.word,
+        "parked": health.parked,
+        "last_sent_at": iso(health.last_sent),
+        "last_error": health.last_error or None,
+        "created_at": iso(endpoint.created_at),
+        "created_by": endpoint.created_by.get_username(),
+        "disabled_at": iso(endpoint.disabled_at),
+        "disabled_why": endpoint.disabled_why or None,
+        "previous_secret_until": iso(endpoint.previous_secret_until),
+    }
+
+
+def _checkpoint(slug: str | None) -> Checkpoint | None:
+    if slug is None:
+        return None
+    found = Checkpoint.objects.filter(slug=slug).first()
+    if found is None:
+        message = f"There is no checkpoint `{slug}`."
+        raise Invalid(errors=[{"pointer": "/checkpoint", "message": message}])
+    return found
+
+
+class _Webhooks(ApiView):
+    """What belongs to managers alone, by their own hand."""
+
+    http_method_names = ["get", "head", "post", "patch", "delete"]
+    scopes: ClassVar[dict[str, str]] = _EVERY
+    rights: ClassVar[dict[str, str]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse machines, and people without the right, before anything is looked up.
+
+        :raises NotAllowed: for both.
+        """
+        super().initial(request, *args, **kwargs)
+        if self.user.is_machine:
+            raise NotAllowed("A service key is a machine; people manage webhooks.")
+        self.need(_VIEW if request.method == "GET" else self.rights.get(request.method, _CHANGE))
+
+    def found(self, webhook_id: str) -> WebhookEndpoint:
+        """Return the endpoint of this id.
+
+        :raises NotVisible: where there is none.
+        """
+        known = WebhookEndpoint.objects.select_related("checkpoint", "created_by")
+        endpoint = known.filter(pk=webhook_id).first()
+        if endpoint is None:
+            raise NotVisible
+        return endpoint
+
+    def whole(self, webhook_id: Any) -> Response:
+        """Answer an endpoint as it stands now."""
+        return Response(_members(self.found(webhook_id)))
+
+
+class WebhooksPage(_Webhooks):
+    """All of them, and new ones."""
+
+    rights: ClassVar[dict[str, str]] = {"POST": _ADD}
+    ordering = "-id"
+
+    @describe(
+        "webhooks_list",
+        "List the webhooks",
+        tag="webhooks",
+        answers={200: page_of(WebhookAnswer)},
+        parameters=PAGE,
+        description="Newest first, those that are disabled as well. No secret is among it.",
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page."""
+        self.asked(PageQuery)
+        pages = CursorPage()
+        known = WebhookEndpoint.objects.select_related("checkpoint", "created_by")
+        rows = pages.paginate_queryset(known, request, self)
+        return pages.get_paginated_response([_members(row) for row in rows])
+
+    @describe(
+        "webhooks_create",
+        "Add a webhook",
+        tag="webhooks",
+        request=WebhookCreateRequest,
+        answers={201: WebhookSecretAnswer},
+        examples=[
+            sent("Everything", {"name": "Ledger", "url": "https://ledger.example.com/hooks"}),
+            sent(
+                "Decisions of one checkpoint",
+                {
+                    "name": "Buying",
+                    "url": "https://buying.example.com/hooks",
+                    "types": ["ticket.decided", "ticket.expired", "ticket.revoked"],
+                    "checkpoint": "data-purchase",
+                },
+            ),
+        ],
+        description="`secret` signs every message (Standard Webhooks) and is shown this once.",
+    )
+    def post(self, request: Request) -> Response:  # noqa: ARG002
+        """Add one."""
+        given = self.given(WebhookCreateRequest)
+        endpoint = create_endpoint(
+            name=given["name"],
+            url=given["url"],
+            types=given.get("types", []),
+            checkpoint=_checkpoint(given.get("checkpoint")),
+            by=self.user,
+        )
+        return Response({**_members(endpoint), "secret": endpoint.secret}, status=201)
+
+
+class WebhookPage(_Webhooks):
+    """One of them."""
+
+    @describe("webhooks_read", "Read a webhook", tag="webhooks", answers={200: WebhookAnswer})
+    def get(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
+        """Answer it."""
+        return self.whole(webhook_id)
+
+    @describe(
+        "webhooks_change",
+        "Change a webhook",
+        tag="webhooks",
+        request=WebhookChangeRequest,
+        answers={200: WebhookAnswer},
+        examples=[sent("Another address", {"url": "https://new.example.com/hooks"})],
+        description="What is left out stays. What waits goes to the address there is when it "
+        "leaves.",
+    )
+    def patch(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
+        """Change it."""
+        given, endpoint = self.given(WebhookChangeRequest), self.found(webhook_id)
+        asked = "checkpoint" in given
+        change_endpoint(
+            endpoint_id=endpoint.pk,
+            name=given.get("name", endpoint.name),
+            url=given.get("url", endpoint.url),
+            types=given.get("types", endpoint.types),
+            checkpoint=_checkpoint(given["checkpoint"]) if asked else endpoint.checkpoint,
+            by=self.user,
+        )
+        return self.whole(webhook_id)
+
+    @describe(
+        "webhooks_disable",
+        "Disable a webhook",
+        tag="webhooks",
+        answers={200: WebhookAnswer},
+        description="Nothing is sent there any more, and what waits is parked. It stays in the "
+        "list, for its log.",
+    )
+    def delete(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
+        """Disable it."""
+        disable_endpoint(
+            endpoint_id=self.found(webhook_id).pk, why="Disabled by hand.", by=self.user
+        )
+        return self.whole(webhook_id)
+
+
+class WebhookEnablePage(_Webhooks):
+    """The way back."""
+
+    @describe(
+        "webhooks_enable",
+        "Enable a webhook",
+        tag="webhooks",
+        request=NothingRequest,
+        answers={200: WebhookAnswer},
+        description="It hears of what happens from now on; what is parked stays parked.",
+    )
+    def post(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
+        """Enable it."""
+        self.given(NothingRequest)
+        enable_endpoint(endpoint_id=self.found(webhook_id).pk, by=self.user)
+        return self.whole(webhook_id)
+
+
+class WebhookTestPage(_Webhooks):
+    """A ping."""
+
+    @describe(
+        "webhooks_test",
+        "Send a ping",
+        tag="webhooks",
+        request=NothingRequest,
+        answers={202: DeliveryAnswer},
+        problems=[409],
+        description="It leaves on the way of every message; read in `deliveries` what became of "
+        "it.",
+    )
+    def post(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
+        """Let one leave."""
+        self.given(NothingRequest)
+        delivery = send_test(endpoint_id=self.found(webhook_id).pk, by=self.user)
+        return Response(DeliveryAnswer(delivery).data, status=202)
+
+
+class WebhookRotatePage(_Webhooks):
+    """A new secret."""
+
+    @describe(
+        "webhooks_rotate_secret",
+        "Give a webhook a new secret",
+        tag="webhooks",
+        request=NothingRequest,
+        answers={200: WebhookSecretAnswer},
+        description="Both secrets sign for 24 hours (`webhook-signature` carries both), so the "
+        "receiver changes over without losing a message.",
+    )
+    def post(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
+        """Rotate it."""
+        self.given(NothingRequest)
+        secret = rotate_secret(endpoint_id=self.found(webhook_id).pk, by=self.user).secret
+        return Response({**_members(self.found(webhook_id)), "secret": secret})
+
+
+class DeliveriesPage(_Webhooks):
+    """What left, and what could not."""
+
+    ordering = "-id"
+
+    @describe(
+        "webhooks_deliveries",
+        "List what left for a webhook",
+        tag="webhooks",
+        answers={200: page_of(DeliveryAnswer)},
+        parameters=PAGE,
+        description="Newest first. `parked`: ten attempts failed, or trying again is no use.",
+    )
+    def get(self, request: Request, webhook_id: str) -> Response:
+        """Answer one page."""
+        self.asked(PageQuery)
+        pages = CursorPage()
+        rows = Delivery.objects.filter(endpoint=self.found(webhook_id)).defer("body")
+        page = pages.paginate_queryset(rows.prefetch_related("failures"), request, self)
+        return pages.get_paginated_response(DeliveryAnswer(page, many=True).data)
+
+
+class ReplayPage(_Webhooks):
+    """One of them, once more."""
+
+    @describe(
+        "webhooks_replay",
+        "Send a message again",
+        tag="webhooks",
+        request=NothingRequest,
+        answers={202: DeliveryAnswer},
+        problems=[409],
+        description="Parked or sent, under the id it always had. One that waits is refused.",
+    )
+    def post(self, request: Request, webhook_id: str, delivery_id: str) -> Response:  # noqa: ARG002
+        """Let it leave again."""
+        self.given(NothingRequest)
+        mine = Delivery.objects.filter(endpoint=self.found(webhook_id), pk=delivery_id)
+        if not mine.exists():
+            raise NotVisible
+        delivery = deliver_again(delivery_id=mine.get().pk, by=self.user)
+        return Response(DeliveryAnswer(delivery).data, status=202)
