@@ -12,6 +12,7 @@ from reviews.api import (
     seed_routes,
     tickets,
     votes,
+    webhooks,
 )
 from reviews.api.waiting import waiting
 
@@ -42,6 +43,16 @@ api = [
     path("bypasses", bypasses.BypassesPage.as_view()),
     path("bypasses/<uuid:bypass_id>", bypasses.BypassPage.as_view()),
     path("bypasses/<uuid:bypass_id>/end", bypasses.BypassEndPage.as_view()),
+    path("webhooks", webhooks.WebhooksPage.as_view()),
+    path("webhooks/<uuid:webhook_id>", webhooks.WebhookPage.as_view()),
+    path("webhooks/<uuid:webhook_id>/enable", webhooks.WebhookEnablePage.as_view()),
+    path("webhooks/<uuid:webhook_id>/test", webhooks.WebhookTestPage.as_view()),
+    path("webhooks/<uuid:webhook_id>/rotate-secret", webhooks.WebhookRotatePage.as_view()),
+    path("webhooks/<uuid:webhook_id>/deliveries", webhooks.DeliveriesPage.as_view()),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/replay",
+        webhooks.ReplayPage.as_view(),
+    ),
     path("status", bypasses.StatusPage.as_view()),
     path("metrics-summary", figures.MetricsPage.as_view()),
     path("me", me.MePage.as_view()),
