@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from audit.batches import listed
 from audit.chain import GENESIS, commit_field, event_hash, instant
 from audit.context import origin
 from audit.ids import new_id
@@ -46,6 +47,12 @@ _COLUMNS = (
     "id, stream, seq, type, actor_id, actor_kind, actor_label, at, channel, reason, data, "
     "personal, salts, field_commitments, previous_hash, hash"
 )
+
+_TYPES = (
+    *("uuid", "text", "bigint", "text", "text", "text", "text", "timestamptz", "text", "text"),
+    *("text", "text", "text", "text", "text", "text"),
+)
+_JSON = frozenset({11, 12, 13, 14})  # places of the columns that hold JSON, given as text
 
 
 def record(stream: str, drafts: Sequence[Draft]) -> None:
@@ -92,7 +99,6 @@ def record_all(stories: Mapping[str, Sequence[Draft]]) -> None:
     channel = origin().channel
     rows: list[Any] = []
     heads: list[Any] = []
-    count = 0
     with connection.cursor() as cursor:
         found = _locked_heads(cursor, streams)
         for stream in streams:
@@ -100,17 +106,22 @@ def record_all(stories: Mapping[str, Sequence[Draft]]) -> None:
             for draft in stories[stream]:
                 seq += 1
                 values, previous = _row(stream, seq, previous, channel, draft)
-                rows += values
-                count += 1
-            heads += [stream, seq, previous]
-        one = "(" + ", ".join(["%s"] * 16) + ")"
-        many = ", ".join([one] * count)
-        cursor.execute(f"INSERT INTO audit_auditevent ({_COLUMNS}) VALUES {many}", rows)  # noqa: S608
-        many = ", ".join(["(%s, %s, %s)"] * len(streams))
+                rows.append(values)
+            heads.append([stream, seq, previous])
+        table, given = listed(_TYPES, rows)
+        json_ = "::jsonb" if connection.vendor == "postgresql" else ""
+        read = ", ".join(
+            f"v.column{place}{json_ if place in _JSON else ''}" for place in range(1, 17)
+        )
+        cursor.execute(
+            f"INSERT INTO audit_auditevent ({_COLUMNS}) SELECT {read} FROM {table}",  # noqa: S608
+            given,
+        )
+        table, given = listed(["text", "bigint", "text"], heads)
         cursor.execute(
             "UPDATE audit_chainhead SET seq = v.column2, hash = v.column3 "  # noqa: S608
-            f"FROM (VALUES {many}) AS v WHERE audit_chainhead.stream = v.column1",
-            heads,
+            f"FROM {table} WHERE audit_chainhead.stream = v.column1",
+            given,
         )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from audit.batches import insert_rows
 from reviews import nudges
 from reviews.models import Delivery, Ticket, WebhookEndpoint
 
@@ -57,7 +58,7 @@ def store(rows: Sequence[Delivery], *, about: object, happened: Sequence[Fact] =
 
 def store_all(many: Sequence[tuple[Sequence[Delivery], object, Sequence[Fact]]]) -> None:
     """Write the rows of many tickets; each is (rows, about, happened) as in `store`."""
-    Delivery.objects.bulk_create([row for rows, _, _ in many for row in rows])
+    insert_rows([row for rows, _, _ in many for row in rows])
     for rows, about, happened in many:
         nudges.after_commit(
             ticket_id=str(about),

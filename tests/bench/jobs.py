@@ -326,3 +326,78 @@ def queue_nothing(*, count: int) -> None:
         for _ in range(count - 1):
             nothing.apply_async(queue="held", producer=producer)
         last.apply_async(queue="held", producer=producer)
+
+
+def listen() -> None:
+    """Let an endpoint hear of everything, so that whatever is told is also delivered."""
+    from audit.clock import db_now
+    from reviews.models import WebhookEndpoint
+
+    _, ann = _cast()
+    WebhookEndpoint.objects.create(
+        name="listener", url="https://listener.invalid/hook", secret="whsec_" + "A" * 43 + "=",
+        created_by=ann, created_at=db_now(),
+    )  # fmt: skip
+
+
+def make_due(*, count: int) -> None:
+    """Let the end of this many waiting tickets have come a moment ago."""
+    from django.db import connection
+
+    with transaction.atomic(), connection.cursor() as sql:
+        sql.execute("SET LOCAL statement_timeout = 0")
+        sql.execute(
+            "UPDATE reviews_ticket SET expires_at = now(), next_deadline_at = now() WHERE id IN "
+            "(SELECT id FROM reviews_ticket WHERE status = 'pending' ORDER BY id LIMIT %s)",
+            [count],
+        )
+
+
+def sweep(*, count: int) -> Json:
+    """Sweep what is due, and look that each left its row of history, its event and its message."""
+    from reviews.services.sweeps import sweep_deadlines
+
+    return _swept(lambda: sweep_deadlines(at_most=count), count)
+
+
+def conclude_alone(*, count: int) -> Json:
+    """Conclude what is due one by one, each in a transaction of its own."""
+    from audit.clock import db_now
+    from reviews.models import Ticket
+    from reviews.services.sweeps import conclude_tickets
+
+    ids = list(Ticket.objects.due_for_conclusion(db_now()).values_list("pk", flat=True)[:count])
+    return _swept(lambda: sum(conclude_tickets([each], skip_locked=True) for each in ids), count)
+
+
+def _swept(act: Callable[[], int], count: int) -> Json:
+    from audit.models import AuditEvent
+    from reviews.models import Delivery, Ticket
+
+    def rows() -> list[int]:
+        told = "ticket.expired"
+        return [
+            Ticket.history.filter(status="expired").count(),
+            AuditEvent.objects.filter(type=told).count(),
+            Delivery.objects.filter(type=told, channel="webhook").count(),
+        ]
+
+    before = rows()
+    begun = time.monotonic()
+    done = act()
+    seconds = time.monotonic() - begun
+    made = [after - earlier for after, earlier in zip(rows(), before, strict=True)]
+    if done != count or made != [count] * 3:
+        raise RuntimeError(f"{done} of {count} concluded; history, events, deliveries: {made}")
+    return {"seconds": seconds}
+
+
+def idle_ticks(*, count: int) -> Json:
+    """Sweep again and again while nothing is due."""
+    from reviews.services.sweeps import sweep_deadlines
+
+    def one() -> None:
+        assert sweep_deadlines() == 0
+
+    one()
+    return _timed([one] * count)
