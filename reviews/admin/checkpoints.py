@@ -1,7 +1,6 @@
 """Checkpoints and their rules: when people are asked, and what they are shown."""
 
 import json
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.contrib import admin, messages
@@ -22,7 +21,9 @@ from approvals.services.policies import (
 )
 from approvals.spoken import spoken_fields, spoken_needs
 from audit.clock import db_now
+from reviews.admin.drawn_rules import band_fields, draw_rules
 from reviews.admin.pages import person_of
+from reviews.admin.samples import made_up_sample, request_of_form
 from reviews.admin.settings_pages import (
     confirmed,
     proof_of,
@@ -32,10 +33,11 @@ from reviews.admin.settings_pages import (
 )
 from reviews.forms.checkpoint_form import CheckpointForm, RuleFormSet
 from reviews.models import Checkpoint, Region, Rule
+from reviews.ready.rules import TEMPLATES
 from reviews.rules import RuleInvalid, check_rule
 from reviews.services.checkpoints import Change, change_of, save_checkpoint
 from reviews.services.managers import CHANGE_CHECKPOINT, other_managers
-from reviews.services.requests import TicketRequest
+from reviews.services.simulations import simulate
 from reviews.services.trials import try_sample
 from reviews.sla import PRIORITIES
 
@@ -50,6 +52,9 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
         wrap = self.admin_site.admin_view
         own = [
             path("<uuid:pk>/try/", wrap(self.try_view), name="reviews_checkpoint_try"),
+            path(
+                "<uuid:pk>/simulate/", wrap(self.simulate_view), name="reviews_checkpoint_simulate"
+            ),
             path("check-rule/", wrap(self.check_rule_view), name="reviews_checkpoint_check"),
         ]
         return [*own, *super().get_urls()]
@@ -108,13 +113,24 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
         if not may_change:
             raise PermissionDenied
         title = checkpoint.title
-        sent = request.POST.copy()
-        if sent.get("go") == "rule":
-            sent["rules-TOTAL_FORMS"] = str(int(_digits(sent.get("rules-TOTAL_FORMS"))) + 1)
+        sent, told = request.POST.copy(), ""
+        drawing = sent.get("go", "save") != "save"
+        if drawing:
+            told = draw_rules(sent, checkpoint, by=user, now=db_now())
         form = CheckpointForm(sent, instance=checkpoint)
         rules = RuleFormSet(sent, instance=checkpoint, prefix="rules")
-        if sent.get("go") == "rule":
-            return self._page(request, checkpoint, form, rules, may=True, title=title, drawn=True)
+        if drawing:
+            return self._page(
+                request,
+                checkpoint,
+                form,
+                rules,
+                may=True,
+                title=title,
+                drawn=True,
+                sent=sent,
+                banners=[told] if told else None,
+            )
         whole = form.is_valid()
         schema = form.cleaned_data.get("proposal_schema", {})
         for row in rules.forms:
@@ -173,6 +189,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
         banners: list[str] | None = None,
         change: Change | None = None,
         drawn: bool = False,
+        sent: Any = None,
     ) -> HttpResponse:
         new = not Checkpoint.objects.filter(pk=checkpoint.pk).exists()
         if not may:
@@ -196,6 +213,9 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
             "others": [
                 other.label for other in other_managers(person_of(request), CHANGE_CHECKPOINT)
             ],
+            "templates": TEMPLATES.items(),
+            "bands": band_fields(sent or {}),
+            "bands_class": (sent or {}).get("bands-class", "")[:80],
             "told": spoken_fields(question) if question else {},
             "asks": [spoken_needs(stage["needs"]) for stage in question["stages"]]
             if question
@@ -227,10 +247,31 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
             context["errors"] = ["The schema below is not JSON yet."]
         return render(request, "admin/settings/_rule_checked.html", context)
 
+    @method_decorator(require_POST)
+    def simulate_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Tell what the rules on the page would have made of past tickets; it changes no row."""
+        checkpoint = self._seen(request, str(pk))
+        form = CheckpointForm(request.POST, instance=checkpoint)
+        rules: Any = RuleFormSet(request.POST, instance=checkpoint, prefix="rules")
+        context: dict[str, Any] = {}
+        whole = form.is_valid()
+        for row in rules.forms:
+            row.schema = form.cleaned_data.get("proposal_schema", {}) if whole else None
+        if rules.is_valid() and whole:
+            context["found"] = simulate(
+                checkpoint=form.save(commit=False),
+                wanted=rules.in_order(),
+                user=person_of(request),
+                now=db_now(),
+            )
+        else:
+            context["wrong"] = [n for n, row in enumerate(rules.forms, start=1) if row.errors]
+        return render(request, "admin/settings/_simulated.html", context)
+
     def try_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Show what a sample would meet. A POST, for it may be long; it changes no row."""
         checkpoint = self._seen(request, str(pk))
-        sample = _sample(checkpoint)
+        sample = made_up_sample(checkpoint)
         sent = {
             name: typed(str(request.POST.get(name, usual)))
             for name, usual in (
@@ -249,7 +290,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
             "errors": {},
         }
         if request.method == "POST":
-            wanted, errors = _request_of(checkpoint, sent)
+            wanted, errors = request_of_form(checkpoint, sent)
             context["errors"] = errors
             if not errors:
                 context["trial"] = try_sample(
@@ -272,80 +313,3 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
 def _findings(checkpoint: Checkpoint) -> list[Any]:
     policy = checkpoint.question
     return list(lint_question(question_of_policy(policy), safeguards_of(policy)))
-
-
-def _digits(text: Any) -> str:
-    word = str(text or "0")
-    return word if word.isascii() and word.isdigit() and len(word) < 4 else "0"
-
-
-def _request_of(
-    checkpoint: Checkpoint, sent: dict[str, str]
-) -> tuple[TicketRequest, dict[str, str]]:
-    errors: dict[str, str] = {}
-    try:
-        proposal = json.loads(sent["proposal"] or "{}")
-    except (ValueError, RecursionError) as problem:
-        proposal, errors["proposal"] = {}, f"This is not JSON: {problem}"
-    if not isinstance(proposal, dict):
-        proposal, errors["proposal"] = {}, "A proposal is a JSON object: { … }."
-    amount = _decimal(sent["amount"], "amount", errors)
-    confidence = _decimal(sent["confidence"], "confidence", errors)
-    known = set(Region.objects.values_list("slug", flat=True))
-    if sent["region"] and sent["region"] not in known:
-        errors["region"] = "There is no such region."
-    priority = sent["priority"] if sent["priority"] in PRIORITIES else "medium"
-    ai = {} if confidence is None else {"confidence": float(confidence)}
-    request = TicketRequest(
-        checkpoint=checkpoint.slug,
-        title="A sample",
-        proposal=proposal,
-        amount=amount,
-        priority=priority,
-        region=sent["region"],
-        ai=ai,
-    )
-    return request, errors
-
-
-def _decimal(text: str, name: str, errors: dict[str, str]) -> Decimal | None:
-    plain = text.replace(" ", "").replace("\u202f", "")
-    if not plain:
-        return None
-    try:
-        value = Decimal(plain)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or abs(value) >= 10**15:
-        errors[name] = "Write a number, for example 900.50."
-        return None
-    return value
-
-
-def _sample(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return a proposal made up from the schema: a real one may not be this reader's to see."""
-    try:
-        made_up = _made_up(checkpoint.proposal_schema, 0) if checkpoint.proposal_schema else {}
-    except (TypeError, ValueError, AttributeError, KeyError):
-        return {}  # a schema may say things nobody foresaw; an empty sample is a beginning too
-    return made_up if isinstance(made_up, dict) else {}
-
-
-def _made_up(shape: Any, depth: int) -> Any:
-    """Return a value of this schema where that is easy; the person who tries it mends the rest."""
-    if not isinstance(shape, dict) or depth > 6:
-        return {}
-    if shape.get("enum"):
-        return shape["enum"][0]
-    kind = shape.get("type", "object")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    if kind in ("number", "integer"):
-        least, most = shape.get("minimum", 0), shape.get("maximum", 900)
-        return max(least, min(most, 900))
-    if kind == "array":
-        count = min(int(shape.get("minItems", 0)), 10)
-        return [_made_up(shape.get("items", {"type": "string"}), depth + 1)] * count
-    if kind == "object":
-        properties = shape.get("properties", {})
-        return {name: _made_up(inner, depth + 1) for name, inner in properties.items()}
-    return {"boolean": True, "null": None}.get(str(kind), "text")

@@ -3,10 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from audit.clock import db_now
 from audit.context import entering
+from reviews.models import Checkpoint
+from reviews.ready.rules import TEMPLATES
 from reviews.services.ready import load_ready
+from reviews.services.ready_rules import add_templates
 
 
 class Command(BaseCommand):
@@ -18,9 +22,30 @@ class Command(BaseCommand):
             action="store_true",
             help="Also bring changed roles and checkpoints back to how they came.",
         )
+        parser.add_argument(
+            "--rules",
+            nargs="+",
+            choices=list(TEMPLATES),
+            default=[],
+            metavar="RULE",
+            help=f"Also add ready-made rules to a checkpoint: {', '.join(TEMPLATES)}.",
+        )
+        parser.add_argument("--into", metavar="CHECKPOINT", help="The checkpoint they are for.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if bool(options["rules"]) != bool(options["into"]):
+            raise CommandError("Name both: --rules legal --into loans.")
         with entering(channel="command"):
             changes = load_ready(reset=options["reset"])
+            if options["rules"]:
+                changes += _add(options["into"], options["rules"])
         for change in changes or ["Everything is there already."]:
             self.stdout.write(change)
+
+
+def _add(slug: str, names: list[str]) -> list[str]:
+    checkpoint = Checkpoint.objects.filter(slug=slug).first()
+    if checkpoint is None:
+        raise CommandError(f"There is no checkpoint {slug}.")
+    added = add_templates(checkpoint=checkpoint, names=names, by=None, now=db_now())
+    return [f"Rule “{name}” added to {slug}." for name in added]

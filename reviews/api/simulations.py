@@ -1,0 +1,163 @@
+"""What other rules would have made of a checkpoint's past tickets."""
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.api.fields import Instant, StrictSerializer, Text, Whole
+from approvals.api.schema import describe, sent
+from approvals.api.views import READ, ApiView
+from approvals.errors import Invalid, NotAllowed, NotVisible
+from audit.clock import db_now
+from reviews.api.checkpoints import sees_rules
+from reviews.models import Checkpoint, Rule
+from reviews.rules import RuleInvalid, check_rule
+from reviews.services.managers import CHANGE_CHECKPOINT
+from reviews.services.simulations import MOST, Simulation, simulate
+
+
+class TriedRuleRequest(StrictSerializer):
+    """One rule to try, in the place it would have."""
+
+    name = Text(max_length=120, required=False, allow_blank=True)
+    when = Text(max_length=4000, lines=True, help_text="For example: ticket.amount > 10000")
+    then = serializers.ChoiceField(Rule.Then.values)
+    state = serializers.ChoiceField(Rule.State.values, required=False)
+    expires_at = Instant(required=False, help_text="Only of a rule that lets things pass.")
+
+
+class SimulateRequest(StrictSerializer):
+    """Rules to try instead of the checkpoint's own."""
+
+    rules = TriedRuleRequest(many=True, max_length=100, required=False)  # type: ignore[call-arg]
+    otherwise = serializers.ChoiceField(Checkpoint.Otherwise.values, required=False)
+    latest = Whole(
+        min_value=1, max_value=MOST, required=False, help_text="How many tickets; else 1,000."
+    )
+
+
+class ChangedAnswer(serializers.Serializer[Any]):
+    """One ticket the rules would treat differently."""
+
+    id = serializers.UUIDField()
+    ref = serializers.CharField()
+    title = serializers.CharField()
+    was = serializers.CharField(help_text="What the rules said of it: ask, allow or deny.")
+    would = serializers.CharField(help_text="What these would say.")
+    rule = serializers.CharField(allow_null=True, help_text="The rule that would decide.")
+    why = serializers.CharField()
+
+
+class CountsAnswer(serializers.Serializer[Any]):
+    """How many tickets go which way."""
+
+    ask = serializers.IntegerField()
+    allow = serializers.IntegerField()
+    deny = serializers.IntegerField()
+
+
+class SimulationAnswer(serializers.Serializer[Any]):
+    """How the latest tickets would fare."""
+
+    looked_at = serializers.IntegerField()
+    more = serializers.BooleanField(help_text="Older tickets were not looked at.")
+    would = CountsAnswer()
+    were = CountsAnswer()
+    nobody = serializers.IntegerField(help_text="Of those asked, how many nobody could answer.")
+    changes = serializers.IntegerField()
+    changed = ChangedAnswer(many=True, help_text="The latest twenty that change.")
+
+
+class SimulatePage(ApiView):
+    """Rules tried on past tickets."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": READ}
+    people_only = True
+
+    @describe(
+        "checkpoints_simulate",
+        "Try rules on past tickets",
+        tag="checkpoints",
+        request=SimulateRequest,
+        answers={200: SimulationAnswer},
+        examples=[
+            sent(
+                "Ask above 10,000",
+                {
+                    "rules": [
+                        {"name": "Large", "when": "ticket.amount > 10000", "then": "ask"},
+                        {"name": "The rest", "when": "true", "then": "allow"},
+                    ],
+                    "latest": 500,
+                },
+            )
+        ],
+        description="For who may change the checkpoint. The latest tickets the caller may see are "
+        "judged by these rules, in their order, as new ones are by those in force; without "
+        "`rules`, by those. Nothing is stored.",
+    )
+    def post(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """Judge the latest tickets anew."""
+        given = self.given(SimulateRequest)
+        checkpoint = Checkpoint.objects.filter(slug=slug).first() if sees_rules(self) else None
+        if checkpoint is None:
+            raise NotVisible
+        if not self.user.has_perm(CHANGE_CHECKPOINT):
+            raise NotAllowed("Only who may change a checkpoint tries rules on its tickets.")
+        if "otherwise" in given:
+            checkpoint.otherwise = given["otherwise"]
+        rules = list(checkpoint.rules.all())
+        if "rules" in given:
+            rules = [_rule(row, place, checkpoint) for place, row in enumerate(given["rules"])]
+        found = simulate(
+            checkpoint=checkpoint,
+            wanted=rules,
+            user=self.user,
+            now=db_now(),
+            latest=given.get("latest", MOST),
+        )
+        return Response(_answer(found))
+
+
+def _rule(given: dict[str, Any], place: int, checkpoint: Checkpoint) -> Rule:
+    """Return a rule to try.
+
+    :raises Invalid: where it could not be saved like this.
+    """
+    try:
+        check_rule(given["when"], checkpoint.proposal_schema)
+    except RuleInvalid as problem:
+        errors = [
+            {"pointer": f"/rules/{place}/when", "message": error["message"]}
+            for error in problem.errors
+        ]
+        raise Invalid(errors=errors) from problem
+    if given.get("expires_at") and given["then"] != Rule.Then.ALLOW:
+        message = "Only a rule that lets things pass may run out."
+        raise Invalid(errors=[{"pointer": f"/rules/{place}/expires_at", "message": message}])
+    return Rule(**{"name": f"Rule {place + 1}", **{k: v for k, v in given.items() if v}})
+
+
+def _answer(found: Simulation) -> dict[str, Any]:
+    return {
+        "looked_at": found.looked_at,
+        "more": found.more,
+        "would": {"ask": found.ask, "allow": found.allow, "deny": found.deny},
+        "were": found.were,
+        "nobody": found.nobody,
+        "changes": found.changes,
+        "changed": [
+            {
+                "id": str(one.ticket.pk),
+                "ref": one.ticket.label,
+                "title": one.ticket.title,
+                "was": one.was,
+                "would": one.would,
+                "rule": one.rule or None,
+                "why": one.why,
+            }
+            for one in found.changed
+        ],
+    }
