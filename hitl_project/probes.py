@@ -13,10 +13,24 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_lat
 from audit.keys import published_keys
 from hitl_project import embedded
 from reviews import exposition
-from reviews.alive import HEARTBEAT_LIMIT, heartbeat_age, pending_migrations
+from reviews.alive import (
+    HEARTBEAT_LIMIT,
+    SWEEP_LIMIT,
+    heartbeat_age,
+    pending_migrations,
+    swept_age,
+)
+from reviews.services import sweeps
 
 HEARTBEAT_AGE = Gauge(
     "countersign_heartbeat_age_seconds", "Seconds since scheduler and worker last showed life"
+)
+SWEPT_AGE = Gauge(
+    "countersign_sweep_ended_seconds", "Seconds since a sweep of the deadlines last ended"
+)
+LATENESS = Gauge(
+    "countersign_deadline_lateness_seconds",
+    "For how long the most overdue deadline has waited for a sweep; 0 where none does",
 )
 THREAD_UP = Gauge("countersign_embedded_thread_up", "1 while the thread runs", ["thread"])
 THREAD_RESTARTS = Gauge("countersign_embedded_thread_restarts", "Restarts so far", ["thread"])
@@ -52,6 +66,24 @@ def _heartbeat() -> str:
     return ""
 
 
+def _sweep() -> str:
+    age, _ = _deadlines()
+    if age is not None and age > SWEEP_LIMIT:
+        return f"no sweep of the deadlines has ended for {age:.0f} s"
+    return ""
+
+
+def _deadlines() -> tuple[float | None, float | None]:
+    """Return the seconds since a sweep ended and those of the most overdue deadline, if known."""
+    found: list[float | None] = []
+    for ask in (swept_age, sweeps.lateness):
+        try:
+            found.append(ask())
+        except Exception:  # what is away is told of by the part it belongs to
+            found.append(None)
+    return found[0], found[1]
+
+
 def _threads() -> str:
     dead = [
         f"the embedded {thread.name} is being restarted ({thread.fault})"
@@ -63,7 +95,12 @@ def _threads() -> str:
 
 def faults() -> dict[str, str]:
     """Return what keeps the service from working, by part; empty when nothing does."""
-    found = {"database": _database(), "heartbeat": _heartbeat(), "threads": _threads()}
+    found = {
+        "database": _database(),
+        "heartbeat": _heartbeat(),
+        "deadlines": _sweep(),
+        "threads": _threads(),
+    }
     return {part: fault for part, fault in found.items() if fault}
 
 
@@ -77,8 +114,15 @@ async def healthz(_request: HttpRequest) -> JsonResponse:
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
     """Answer 200 when every part works, else 503 and what does not."""
+    age, late = _deadlines()
     found = faults()
-    body: dict[str, Any] = {"status": "not ready" if found else "ready", "faults": found}
+    # Lateness is told but is no fault of this process: one that takes no requests is no help.
+    told = {"swept_seconds_ago": age, "late_seconds": late}
+    body: dict[str, Any] = {
+        "status": "not ready" if found else "ready",
+        "faults": found,
+        "deadlines": told,
+    }
     return JsonResponse(body, status=503 if found else 200)
 
 
@@ -93,6 +137,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     except Exception:  # figures are still worth having while the cache is away
         age = None
     HEARTBEAT_AGE.set(float("nan") if age is None else age)
+    swept, late = _deadlines()
+    SWEPT_AGE.set(float("nan") if swept is None else swept)
+    LATENESS.set(float("nan") if late is None else late)
     for thread in embedded.threads:
         THREAD_UP.labels(thread.name).set(thread.running)
         THREAD_RESTARTS.labels(thread.name).set(thread.restarts)

@@ -11,6 +11,11 @@ HEARTBEAT = "beat-heartbeat"
 HEARTBEAT_LIMIT = 15.0
 
 
+SWEPT = "deadlines-swept"
+# A sweep through a storm of deadlines takes seconds; one that has not ended for this long hangs.
+SWEEP_LIMIT = 60.0
+
+
 def beat() -> None:
     """Leave the present instant where `/readyz` and the status look."""
     cache.set(HEARTBEAT, time.time(), timeout=None)
@@ -21,7 +26,24 @@ def heartbeat_age() -> float | None:
 
     :raises Exception: whatever the cache's client raises when it is away.
     """
-    at = cache.get(HEARTBEAT)
+    return _since(HEARTBEAT)
+
+
+def swept() -> None:
+    """Leave the present instant: a sweep of the deadlines has come to its end."""
+    cache.set(SWEPT, time.time(), timeout=None)
+
+
+def swept_age() -> float | None:
+    """Return the seconds since a sweep of the deadlines last ended; None when none ever did.
+
+    :raises Exception: as above.
+    """
+    return _since(SWEPT)
+
+
+def _since(name: str) -> float | None:
+    at = cache.get(name)
     return None if at is None else max(0.0, time.time() - at)
 
 

@@ -5,7 +5,7 @@ from celery import shared_task
 from approvals.services import key_use
 from audit import sealing
 from audit.context import entering
-from reviews import exposition
+from reviews import alive, exposition
 from reviews.services import balance, bypasses, counting, deliveries, sweeps
 
 
@@ -15,6 +15,7 @@ def sweep_deadlines() -> None:
     with entering(channel="system"):
         sweeps.sweep_deadlines()
         bypasses.sweep_bypasses()
+        alive.swept()
 
 
 @shared_task

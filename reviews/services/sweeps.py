@@ -69,6 +69,14 @@ def sweep_deadlines(*, batch: int | None = None, at_most: int = 2000) -> int:
     return swept
 
 
+def lateness() -> float:
+    """Return for how many seconds the most overdue deadline has waited for a sweep; 0 for none."""
+    now = db_now()
+    due = Ticket.objects.due_for_conclusion(now).values_list("next_deadline_at", flat=True)
+    oldest = due.first()
+    return 0.0 if oldest is None else (now - oldest).total_seconds()
+
+
 def _batch() -> int:
     # SQLite has one writer: whoever votes waits until a batch is over.
     return 500 if connection.vendor == "postgresql" else 100
