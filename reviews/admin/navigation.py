@@ -20,7 +20,7 @@ class Entry:
 
 
 _GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
-    ("Work", [("Queue", "reviews.ticket", "inbox")]),
+    ("Work", [("Queue", "reviews.ticket", "inbox"), ("Figures", "dashboard", "bar_chart")]),
     (
         "Decisions",
         [
@@ -60,11 +60,13 @@ _GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
 
 
 def _link(model: str) -> str:
+    if "." not in model:
+        return reverse(model)
     return reverse(f"admin:{model.replace('.', '_')}_changelist")
 
 
 def _may(request: HttpRequest, model: str) -> bool:
-    if model == "reviews.ticket":
+    if model in ("reviews.ticket", "dashboard"):
         return True
     if model == "approvals.bypass":
         return may_look(request.user)
@@ -97,9 +99,11 @@ def entries(request: HttpRequest) -> list[Entry]:
         *("admin:reviews_ticket_preferences", "admin:reviews_ticket_tokens"),
         *("admin:approvals_delegation_away", "mfa_index"),
     )
-    elsewhere = (requests, bypass, *(reverse(name) for name in own))
+    figures = _link("dashboard")
+    elsewhere = (requests, figures, bypass, *(reverse(name) for name in own))
     here = request.path not in elsewhere
     shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]
+    shown.append(Entry("Figures", figures, "bar_chart", here=request.path == figures))
     for _title, items in _GROUPS[1:]:
         shown += [
             Entry(item, _link(model), symbol, here=request.path == bypass == _link(model))

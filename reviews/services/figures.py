@@ -301,3 +301,29 @@ def _sum(many: Collection[Counts]) -> Counts:
     for one in many:
         total.update(one)
     return total
+
+
+# So many of the latest refusals are read for their reasons.
+LOOKED_AT = 500
+
+
+def refusals(*, scope: Scope, days: int, now: datetime) -> list[tuple[str, int]]:
+    """Return why tickets were refused lately, the most frequent reason first, with how often.
+
+    Reasons stay where they were written: they are read from the tickets, and count nowhere else.
+    """
+    since = midnight(day_of(now) - timedelta(days=days - 1))
+    refused = Ticket.objects.filter(status=Ticket.Status.REJECTED, closed_at__gte=since)
+    if scope.lanes is not None:
+        refused = refused.filter(lane__in=scope.lanes)
+    if scope.checkpoint is not None:
+        refused = refused.filter(checkpoint=scope.checkpoint)
+    if scope.model is not None:
+        refused = refused.filter(ai__model=scope.model)
+    found: dict[str, list[str]] = {}
+    latest = refused.order_by("-closed_at").values_list("decision__reason", flat=True)
+    for reason in latest[:LOOKED_AT]:
+        words = " ".join(reason.split())[:120]
+        found.setdefault(words.casefold().rstrip("."), []).append(words)
+    ranked = sorted(found.values(), key=lambda alike: (-len(alike), alike[0]))
+    return [(alike[0] or "Without a reason", len(alike)) for alike in ranked]
