@@ -1,12 +1,9 @@
-"""A plain form on unfold's base, for what a service makes, and the page that shows secrets once."""
+"""What forms about things that services make have in common."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from approvals.errors import Refusal
 
@@ -25,30 +22,3 @@ def report(form: forms.Form, refusal: Refusal) -> None:
         form.add_error(name if name in form.fields else None, error.get("message", ""))
     if not refusal.errors:
         form.add_error(None, refusal.detail)
-
-
-def plain_page(
-    model_admin: Any,
-    request: HttpRequest,
-    title: str,
-    *,
-    form: forms.Form | None = None,
-    verb: str = "Save",
-    lead: str = "",
-    secrets: Sequence[tuple[str, str]] = (),
-    sample: str = "",
-) -> HttpResponse:
-    """Answer with a form, or with what is shown only now, which nothing on the way may keep."""
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "title": title,
-        "form": form,
-        "verb": verb,
-        "lead": lead,
-        "secrets": secrets,
-        "sample": sample,
-    }
-    response = render(request, "admin/plain_page.html", context)
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -11,6 +11,7 @@ from reviews.admin import (
     queues,
     roles,
     tickets,
+    webhooks,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "queues",
     "roles",
     "tickets",
+    "webhooks",
 ]

@@ -1,98 +1,44 @@
-"""What leaves: the addresses that hear of events, and every message sent to them."""
+"""What leaves: every message, waiting, sent or parked, and what became of each attempt."""
 
 from typing import Any
 
-from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-)
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 
-from approvals.admin.plain_forms import plain_page, report
 from approvals.errors import Refusal
 from audit.admin import ReadOnlyAdmin
+from audit.clock import db_now
 from audit.stamps import stamped
 from reviews.admin.pages import person_of
-from reviews.models import Checkpoint, Delivery, WebhookEndpoint
-from reviews.services.endpoints import EVENT_TYPES, create_endpoint, disable_endpoint
+from reviews.admin.settings_pages import see_other, settings_page
+from reviews.models import Delivery
+from reviews.services.deliveries import REPLAYED, deliver_again
+
+SEND_AGAIN = "reviews.change_delivery"
+_LIST = "admin:reviews_delivery_changelist"
+_TONES = {
+    Delivery.State.SENT: ("", "done"),
+    Delivery.State.PARKED: ("bad", "overdue"),
+    Delivery.State.WAITING: ("", "clock"),
+}
 
 
-class EndpointForm(forms.Form):
-    """What a new webhook needs."""
-
-    name = forms.CharField(max_length=80, widget=UnfoldAdminTextInputWidget)
-    url = forms.CharField(label="URL", max_length=500, widget=UnfoldAdminTextInputWidget)
-    checkpoint = forms.ModelChoiceField(
-        Checkpoint.objects.all(),
-        required=False,
-        empty_label="All checkpoints",
-        widget=UnfoldAdminSelectWidget,
-    )
-    types = forms.MultipleChoiceField(
-        label="Events",
-        required=False,
-        choices=[(name, name) for name in EVENT_TYPES],
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="None chosen: all of them.",
-    )
+def chip_of(delivery: Delivery) -> dict[str, str]:
+    """Return how a message stands: its word, its colour and its icon."""
+    tone, icon = _TONES[Delivery.State(delivery.state)]
+    if delivery.state == Delivery.State.WAITING and delivery.last_error:
+        return {"word": "tried again", "tone": "warn", "icon": "soon"}
+    return {"word": delivery.get_state_display().lower(), "tone": tone, "icon": icon}
 
 
-@admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ReadOnlyAdmin):
-    """Addresses that hear of events. The secret is shown once, when it is made."""
-
-    list_display = ("name", "url", "checkpoint", "created_by", "made", "state")
-    made = stamped("created_at", "made")
-    disabled = stamped("disabled_at", "disabled")
-    list_select_related = ("checkpoint", "created_by")
-    search_fields = ("name", "url")
-    fields = ("name", "url", "types", "checkpoint", "created_by", "made", "disabled",
-              "disabled_why")  # fmt: skip
-    actions = ["disable"]
-
-    @admin.display(description="state")
-    def state(self, endpoint: WebhookEndpoint) -> str:
-        return "disabled" if endpoint.disabled_at else "in use"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return ModelAdmin.has_add_permission(self, request)
-
-    def has_disable_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("reviews.change_webhookendpoint"))
-
-    @admin.action(description="Disable", permissions=["disable"])
-    def disable(self, request: HttpRequest, chosen: Any) -> None:
-        """Send nothing to the chosen endpoints any more."""
-        for endpoint in chosen:
-            disable_endpoint(
-                endpoint_id=endpoint.pk, why="disabled at the desk", by=person_of(request)
-            )
-        self.message_user(request, "Nothing is sent there any more.")
-
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Make an endpoint through the service and show its secret once."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        form = EndpointForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                endpoint = create_endpoint(**form.cleaned_data, by=person_of(request))
-            except Refusal as refusal:
-                report(form, refusal)
-            else:
-                return plain_page(
-                    self, request, "New webhook",
-                    secrets=[("Secret", endpoint.secret)],
-                    lead="It signs every message (Standard Webhooks). It is shown only now.",
-                )  # fmt: skip
-        return plain_page(self, request, "New webhook", form=form, verb="Create webhook")
+def may_replay(delivery: Delivery) -> bool:
+    """Tell whether a message can be sent again as it stands."""
+    if delivery.endpoint is not None and delivery.endpoint.disabled_at is not None:
+        return False
+    parked = delivery.state == Delivery.State.PARKED
+    return parked or (delivery.state == Delivery.State.SENT and delivery.channel in REPLAYED)
 
 
 @admin.register(Delivery)
@@ -107,3 +53,46 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ("target__startswith",)
     ordering = ("-created_at",)
     sortable_by = ()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show one message with every failed attempt, and let it leave again."""
+        delivery = self.get_object(request, object_id)
+        if delivery is None:
+            raise Http404("There is no such delivery.")
+        if not self.has_view_permission(request, delivery):
+            raise PermissionDenied
+        may = request.user.has_perm(SEND_AGAIN)
+        banners = []
+        if request.method == "POST":
+            if not may:
+                raise PermissionDenied
+            try:
+                deliver_again(delivery_id=delivery.pk, by=person_of(request))
+            except Refusal as refusal:
+                banners = [refusal.detail]
+            else:
+                messages.success(request, "It leaves again, under its old id.")
+                return see_other("reviews_delivery_change", delivery.pk)
+        context = {
+            "delivery": delivery,
+            "chip": chip_of(delivery),
+            "failures": delivery.failures.order_by("-id"),
+            "may_replay": may and may_replay(delivery),
+            "sees_endpoint": request.user.has_perm("reviews.view_webhookendpoint"),
+            "sees_ticket": delivery.ticket is not None
+            and type(delivery.ticket)
+            .objects.filter(pk=delivery.ticket_id)
+            .visible_to(person_of(request))
+            .exists(),
+            "banners": banners,
+            "now": db_now(),
+        }
+        return settings_page(
+            request,
+            "delivery.html",
+            context,
+            title=f"{delivery.type} → {delivery.channel}",
+            crumbs=[("Deliveries", reverse(_LIST))],
+        )
