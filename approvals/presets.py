@@ -71,7 +71,8 @@ _REQUEST_CHANGES = _option(
 )
 _REFINED = _form(
     "refined_result",
-    refined_result=_needed_text("Result"),
+    # `x-from` names the field of the proposal that the text begins with.
+    refined_result={**_needed_text("Result"), "x-from": "current_result"},
     refinement_notes=_text("What you changed"),
 )
 _MANUAL = _form(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from approvals.eligibility import normalise_identity
@@ -10,6 +11,7 @@ from approvals.models import User
 from approvals.question import Question, QuestionInvalid
 from approvals.services.polls import question_of
 from approvals.tightening import ask_only, ask_share, mean_by_silence
+from reviews.display.blind import blind_for
 from reviews.forms.ui_fields import ui_schema_of
 from reviews.models import Ticket
 from reviews.representation import iso
@@ -53,15 +55,18 @@ def interaction_state(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def interaction(ticket: Ticket) -> dict[str, Any]:
+def interaction(ticket: Ticket, viewer: User) -> dict[str, Any]:
     """Return an interaction with its form and what it is about; no query is made.
 
     The form is the caller's own where one was sent, else it is made of the frozen question.
     """
     form = ticket.interaction.get("ui_schema")
+    question = question_of(ticket.decision)
+    if blind := blind_for(ticket, ticket.decision, viewer):
+        question = replace(question, options=blind.options(question.options))
     return {
         **interaction_state(ticket),
-        "ui_schema": form or ui_schema_of(question_of(ticket.decision), preset=ticket.preset),
+        "ui_schema": form or ui_schema_of(question, preset=ticket.preset),
         "data": ticket.proposal or ticket.pipeline.get("state") or {},
         "version": ticket.version,
     }

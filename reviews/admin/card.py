@@ -13,6 +13,9 @@ from approvals.quorum import Tally
 from approvals.services.polls import Poll
 from reviews import lifecycle
 from reviews.actions import SENTENCES, acting_for, available_actions
+from reviews.display import fields
+from reviews.display.blind import Blind
+from reviews.display.inert import has_hidden
 from reviews.forms.schema_form import SchemaForm, edit_schema
 from reviews.models import Assignment, Ticket
 from reviews.representation import voter_name
@@ -139,8 +142,12 @@ def card_of(
     people: Mapping[int, User],
     typed: Typed | None = None,
     labels: Mapping[str, str],
+    blind: Blind | None = None,
 ) -> Card:
-    """Return the card as it stands for one person; nothing is written."""
+    """Return the card as it stands for one person; nothing is written.
+
+    :param blind: shows the options in an order of the person's own.
+    """
     typed = typed or Typed()
     can, refused = available_actions(poll, ticket, user)
     decision = poll.decision
@@ -149,11 +156,7 @@ def card_of(
         Lender(one.get_username(), one.label, until, one.get_username() == typed.on_behalf_of)
         for one, until in (acting_for(poll, user) if "vote" in can else [])
     ]
-    choices = (
-        _choices(poll, user, typed, ticket.checkpoint.proposal_schema or {}, labels)
-        if "vote" in can
-        else []
-    )
+    choices = _choices(poll, user, typed, ticket, labels, blind) if "vote" in can else []
     holder = Assignment.objects.in_force(now).filter(ticket=ticket).select_related("person").first()
     stamp = None
     if decision.settled_at is not None:
@@ -196,19 +199,24 @@ def _choices(
     poll: Poll,
     user: User,
     typed: Typed,
-    schema: Mapping[str, Any],
+    ticket: Ticket,
     labels: Mapping[str, str],
+    blind: Blind | None,
 ) -> list[Choice]:
-    caps = _caps(poll.question.options)
+    options = poll.question.options
+    options = blind.options(options) if blind else options
+    caps = _caps(options)
     content = json.loads(bytes(poll.decision.content))
+    schema = ticket.checkpoint.proposal_schema or {}
+    drafts = _drafts(ticket)
     choices = []
-    for place, option in enumerate(poll.question.options):
+    for place, option in enumerate(options):
         # What an answer adds is not known yet; an empty one stands for an outcome of its own.
         if poll.refusal_for(user, choice=option.key):
             continue
         chosen = typed.choice == option.key
         data = typed.data if chosen else None
-        form = _form(option, place, content, schema, labels, data)
+        form = _form(option, place, content, schema, labels, drafts, data)
         choices.append(
             Choice(
                 place=place,
@@ -230,6 +238,7 @@ def _form(
     content: Mapping[str, Any],
     schema: Mapping[str, Any],
     labels: Mapping[str, str],
+    drafts: Mapping[str, str],
     data: Mapping[str, Any] | None,
 ) -> SchemaForm | None:
     prefix = f"o{place}"
@@ -237,8 +246,42 @@ def _form(
         schema = edit_schema(content, schema, labels)
         return SchemaForm(schema, data, prefix=prefix, labels=labels, initial=content)
     if isinstance(option.form, Mapping):
-        return SchemaForm(option.form, data, prefix=prefix)
+        given = {**_prefilled(option.form, content), **drafts}
+        return SchemaForm(option.form, data, prefix=prefix, initial=_texts(option.form, given))
     return None
+
+
+def _prefilled(form: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts a form begins with: `x-from` names the field of the proposal."""
+    found = {}
+    for name, part in (form.get("properties") or {}).items():
+        source = part.get("x-from") if isinstance(part, Mapping) else None
+        if isinstance(source, str) and content.get(source) is not None:
+            value = content[source]
+            found[name] = value if isinstance(value, str) else fields.pretty(value)
+    return found
+
+
+def _drafts(ticket: Ticket) -> dict[str, str]:
+    """Return the texts the requester's own form begins with, by field."""
+    form = ticket.interaction.get("ui_schema")
+    rows = form.get("fields") if isinstance(form, Mapping) else None
+    return {
+        row["name"]: row["default"]
+        for row in rows or ()
+        if isinstance(row.get("name"), str) and isinstance(row.get("default"), str)
+    }
+
+
+def _texts(form: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Return what is prefilled: texts to work on, never a choice, which is a person's to make."""
+    parts = form.get("properties") or {}
+    free = {
+        name
+        for name, part in parts.items()
+        if isinstance(part, Mapping) and part.get("type") == "string" and "enum" not in part
+    }
+    return {name: text for name, text in given.items() if name in free and not has_hidden(text)}
 
 
 def _reason_field(option: Option) -> str:

@@ -11,11 +11,15 @@ from audit.clock import db_now
 from reviews.admin.card import Card, Typed, card_of
 from reviews.admin.queue import chip_of
 from reviews.display import agent, fields, inert, moments, report, timeline, views
+from reviews.display.blind import blind_for
 from reviews.flags import sentence as off_sentence
 from reviews.flags import switched_off_by
 from reviews.models import Ticket
 from reviews.representation import voter_name
 from reviews.services.offers import offered
+
+# What a pipeline's step tells beside its proposal; people read it with the proposal.
+_FROM_THE_PIPELINE = ("escalation_reason", "partial_result", "refinement_history")
 
 
 class TicketPage:
@@ -35,6 +39,8 @@ class TicketPage:
         self.people = User.objects.in_bulk(
             {who for vote in self.poll.votes for who in (vote.voter_id, vote.principal_id)}
         )
+        answered = any(user.pk in (vote.voter_id, vote.principal_id) for vote in self.poll.votes)
+        self.blind = blind_for(ticket, self.decision, user, answered=answered)
         self.card: Card = card_of(
             ticket=ticket,
             poll=self.poll,
@@ -43,6 +49,7 @@ class TicketPage:
             people=self.people,
             typed=typed,
             labels=self.labels,
+            blind=self.blind,
         )
 
     def context(self, *, banner: str = "", stale: bool = False) -> dict[str, Any]:
@@ -52,6 +59,7 @@ class TicketPage:
         options = {option.key: option.label for option in self.poll.question.options}
         before = self._before()
         variable = switched_off_by(ticket.checkpoint.slug)
+        ai = self.blind.claim(ticket.ai) if self.blind else ticket.ai
         return {
             "title": f"{ticket.label} {inert.plain(ticket.title)}",
             "now": self.now,
@@ -73,15 +81,16 @@ class TicketPage:
             if ticket.amount is None
             or any(fields.is_amount(value, ticket.amount) for value in self.content.values())
             else fields.money(ticket.amount, fields.currency_of(self.content)),
-            "claim": agent.claim_of(ticket.ai),
-            "track": agent.record_of(ticket),
+            "claim": agent.claim_of(ai),
+            "blind": self.blind is not None,
+            "track": "" if self.blind else agent.record_of(ticket),
             "votes": [
                 (voter_name(vote, self.people), vote, options.get(vote.choice, vote.choice))
                 for vote in self.poll.votes
             ],
             "remarks": self.remarks,
             "story": timeline.story_of(ticket.stream, labels=options),
-            "raw": fields.pretty({"proposal": self.content, "ai": ticket.ai}),
+            "raw": fields.pretty({"proposal": self.content, "ai": ai}),
             "hidden": any(
                 inert.has_hidden(text)
                 for text in (ticket.title, ticket.summary, fields.pretty(self.content),
@@ -97,6 +106,12 @@ class TicketPage:
         found = fields.fields_of(
             self.content, self.labels, schema=checkpoint.proposal_schema, amount=self.ticket.amount
         )
+        told = {
+            name: self.ticket.interaction[name]
+            for name in _FROM_THE_PIPELINE
+            if self.ticket.interaction.get(name) and name not in self.content
+        }
+        found += fields.fields_of(told, {})
         return views.parts_of(found, self.content, checkpoint.view)
 
     def comparison_report(self) -> str | None:
@@ -125,6 +140,10 @@ def consequence(question: Question) -> str:
     """Return in one sentence when an approval takes effect and how long it can be undone."""
     timing = question.timing
     words = []
+    if len(question.repeat.steps) > 1:
+        now, *later = question.repeat.steps
+        rest = ", then ".join(f"{share} %" for share in later)
+        words.append(f"A step to {now} %; you are asked again before {rest}.")
     if timing.ask == "after":
         words.append("It has already been done; you are asked afterwards.")
     if timing.hold > timedelta(0):

@@ -10,20 +10,25 @@ from approvals.quorum import Tally
 from approvals.services.polls import Poll, read_poll
 from audit.models import AuditEvent
 from reviews.actions import SENTENCES, acting_for, available_actions
+from reviews.display.blind import blind_for
 from reviews.models import Comment, Ticket
 from reviews.representation import iso, ticket_core
 
 Json = dict[str, Any]
 
 
-def ticket_row(ticket: Ticket) -> Json:
-    """Return a ticket as it stands in a list; checkpoint, decision, queue and region are read."""
+def ticket_row(ticket: Ticket, viewer: User | None = None, *, answered: bool = False) -> Json:
+    """Return a ticket as it stands in a list; checkpoint, decision, queue and region are read.
+
+    A viewer who is to answer blind, and has not answered, is not told what the AI prefers.
+    """
+    blind = blind_for(ticket, ticket.decision, viewer, answered=answered) if viewer else None
     interaction = dict(ticket.interaction)
     return {
         **ticket_core(ticket, ticket.decision),
         "summary": ticket.summary,
         "proposal": ticket.proposal,
-        "ai": ticket.ai,
+        "ai": blind.claim(ticket.ai) if blind else ticket.ai,
         "priority": ticket.priority,
         "risk": ticket.risk,
         "region": ticket.region.slug if ticket.region else None,
@@ -59,9 +64,12 @@ def ticket_whole(
         poll = read_poll(decision=ticket.decision, also=also, within=within)
     can, why_not = available_actions(poll, ticket, viewer)
     open_now = ticket.status == Ticket.Status.PENDING and ticket.decision.settled_at is None
+    answered = any(viewer.pk in (vote.voter_id, vote.principal_id) for vote in poll.votes)
+    blind = blind_for(ticket, ticket.decision, viewer, answered=answered)
+    question = ticket.decision.question
     answer = {
-        **ticket_row(ticket),
-        "policy": policy(ticket.decision.policy, ticket.decision.question),
+        **ticket_row(ticket, viewer, answered=answered),
+        "policy": policy(ticket.decision.policy, blind.policy(question) if blind else question),
         "tally": tally(poll.tally(with_remaining=open_now), _with_people(poll.votes)),
         "viewer": {
             "can": can,

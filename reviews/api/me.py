@@ -83,7 +83,7 @@ class MyPendingPage(ApiView):
         )
         return Response(
             {
-                "data": [ticket_row(ticket) for ticket in page.tickets],
+                "data": [ticket_row(ticket, self.user) for ticket in page.tickets],
                 "next_cursor": None if page.after is None else write_cursor(str(page.after)),
             }
         )

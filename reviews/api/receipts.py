@@ -83,9 +83,15 @@ class ReceiptPage(TicketPage):
                 result=given["result"],
                 detail=given.get("detail"),
             )
-            return Reply(200, stamp(noted, ticket))
+            return Reply(200, {**stamp(noted, ticket), "next": _next_step(ticket)})
 
         return self.once(record if recording else consume)
+
+
+def _next_step(ticket: Ticket) -> str | None:
+    """Return the id of the ticket that asks about the next step of a rollout, where one does."""
+    found = ticket.next.filter(second_look="").values_list("pk", flat=True).first()
+    return None if found is None else str(found)
 
 
 def stamp(receipt: Receipt, ticket: Ticket) -> answers.Json:

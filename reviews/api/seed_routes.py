@@ -115,8 +115,9 @@ class PendingInteractionsPage(ApiView):
         """Answer the interactions that wait for the caller."""
         if not is_called(self.user, user_id):
             raise UserMismatch
-        waiting = pending_for(self.user).select_related("decision").order_by("created_at", "pk")
-        return Response([interaction(ticket) for ticket in waiting[:MOST_LISTED]])
+        waiting = pending_for(self.user).select_related("decision", "checkpoint")
+        rows = waiting.order_by("created_at", "pk")[:MOST_LISTED]
+        return Response([interaction(ticket, self.user) for ticket in rows])
 
 
 class InteractionStatusPage(TicketPage):
@@ -242,7 +243,7 @@ class HmsProposalsPage(ApiView):
         region = region_called(self.asked(RegionQuery)["region"], self.user)
         waiting = Ticket.objects.visible_to(self.user).waiting().filter(region=region)
         rows = waiting.select_related(*_SHOWN).order_by("created_at", "pk")[:MOST_LISTED]
-        return Response([ticket_row(ticket) for ticket in rows])
+        return Response([ticket_row(ticket, self.user) for ticket in rows])
 
 
 class HmsOverridePage(SeedVotePage):

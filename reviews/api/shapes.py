@@ -325,6 +325,11 @@ class ConsumedAnswer(Serializer[Any]):
     consumed_at = DateTimeField()
     result = CharField(allow_null=True)
     recorded_at = DateTimeField(allow_null=True)
+    next = UUIDField(
+        allow_null=True,
+        required=False,
+        help_text="Told with the result: the ticket that asks about the next step of a rollout.",
+    )
 
 
 class CheckpointRuleAnswer(Serializer[Any]):

@@ -82,7 +82,7 @@ class TicketsPage(ApiView):
         asked = self.asked(TicketQuery)
         pages = CursorPage()
         rows = pages.paginate_queryset(self._asked_for(asked), request, self)
-        return pages.get_paginated_response([ticket_row(ticket) for ticket in rows])
+        return pages.get_paginated_response([ticket_row(ticket, self.user) for ticket in rows])
 
     @describe(
         "tickets_create",

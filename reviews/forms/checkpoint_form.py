@@ -14,7 +14,8 @@ from reviews.rules import RuleInvalid, check_rule
 
 _SCHEMA = "JSON Schema of a proposal. Rules are checked against it. Empty takes anything."
 _VIEW = (
-    'Fields in their order: {"fields": [{"name": "amount", "label": "Amount"}]}. Empty: as sent.'
+    'Fields in their order: {"fields": [{"name": "amount", "label": "Amount"}]}. Empty: as sent. '
+    '"blind": true keeps what the agent prefers from people until they have answered.'
 )
 
 
@@ -90,6 +91,8 @@ class CheckpointForm(forms.ModelForm):
             raise forms.ValidationError(
                 'Write for example {"fields": [{"name": "amount", "label": "Amount"}]}.'
             )
+        if not isinstance(view.get("blind", False), bool):
+            raise forms.ValidationError('"blind" is true or false.')
         return view
 
 

@@ -73,7 +73,8 @@ class SchemaForm(forms.Form):
             return forms.ChoiceField(choices=[_CHOOSE, *rows], **common)
         if kind in ("number", "integer"):
             self.kinds[key] = kind
-            step = "1" if kind == "integer" else "any"
+            named = _bound(part.get("x-step"))
+            step = str(named) if named else "1" if kind == "integer" else "any"
             least, most = _bound(part.get("minimum")), _bound(part.get("maximum"))
             attrs = {"inputmode": "numeric" if kind == "integer" else "decimal", "step": step}
             if kind == "integer":

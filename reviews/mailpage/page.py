@@ -148,7 +148,10 @@ class MailPage:
         if self.state in _TELLING:
             return shown
         whole = seen.context()
-        kept = ("fields", "changes", "amount", "hidden", "decision")
+        kept = (
+            *("fields", "changes", "amount", "hidden", "decision"),
+            *("claim", "blind", "track"),
+        )
         return (
             shown
             | {name: whole[name] for name in kept}

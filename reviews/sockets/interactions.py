@@ -66,8 +66,11 @@ class InteractionSocket(Socket):
         found = pending_for(person)
         if only is not None:
             found = found.filter(pk__in=only)
-        rows = found.select_related("decision").order_by("created_at", "pk")[:MOST_LISTED]
-        return [(ticket.pk, ticket.version, interaction(ticket)) for ticket in rows]
+        rows = found.select_related("decision", "checkpoint").order_by("created_at", "pk")
+        return [
+            (ticket.pk, ticket.version, interaction(ticket, person))
+            for ticket in rows[:MOST_LISTED]
+        ]
 
 
 async def interactions(scope: dict[str, Any], receive: Receive, send: Send) -> None:
