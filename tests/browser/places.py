@@ -197,6 +197,13 @@ def _renewals(demo: Demo) -> str:
     return f"{demo.url}/admin/reviews/ticket/?q=Renewal"
 
 
+def _figures(demo: Demo) -> str:
+    past = "from tests.past import live_through; live_through(days=9, per_day=5)"
+    done = manage("shell", "-c", past, folder=demo.folder)
+    assert done.returncode == 0, done.stderr
+    return f"{demo.url}/admin/reviews/dashboard/"
+
+
 def _asked_for(demo: Demo) -> str:
     for name in ("Order a chair", "Order a lamp"):
         one = demo.api.open(name, on_behalf_of="otto@demo.example", amount=120)
@@ -214,6 +221,58 @@ def follow(link: str) -> Callable[[Page], Any]:
         page.locator("main, #main").first.wait_for()
 
     return followed
+
+
+def _new_webhook(page: Page) -> None:
+    page.get_by_label("Name").fill("Looked at")
+    page.get_by_label("Address").fill("https://ledger.example.com/hooks")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Create webhook").click()
+
+
+def _webhook(demo: Demo) -> str:
+    """Return the address of a webhook of whose messages some arrived, some did not."""
+    return _made(demo, disabled="None", why="")
+
+
+def _disabled_webhook(demo: Demo) -> str:
+    """Return the address of a webhook whose receiver wants no more."""
+    return _made(demo, disabled="now", why="The receiver answered 410: it wants no more.")
+
+
+def _made(demo: Demo, **given: str) -> str:
+    done = manage("shell", "-c", _FAILING.format(**given), folder=demo.folder)
+    assert done.returncode == 0, done.stderr
+    return f"{demo.url}{done.stdout.strip().splitlines()[-1]}"
+
+
+_FAILING = """
+from datetime import timedelta
+from audit.clock import db_now
+from audit.services import Draft
+from approvals.models import User
+from reviews.models import Delivery, FailedAttempt, WebhookEndpoint
+from reviews.outbox import delivery
+from reviews.services.endpoints import new_secret
+now, maya = db_now(), User.objects.get(username="maya")
+one = WebhookEndpoint.objects.create(
+    name="Ledger", url="https://ledger.example.com/hooks", secret=new_secret(),
+    created_by=maya, created_at=now, disabled_at={disabled}, disabled_why={why!r},
+)
+told = [("ticket.opened", "sent", ""), ("ticket.decided", "parked", "The receiver answered 500."),
+        ("ticket.vote_cast", "waiting", "Nobody answers at this address."), ("ping", "sent", "")]
+for age, (type, state, error) in enumerate(told):
+    row = delivery(Draft(type, now), "webhook", str(one.pk), body={{}}, endpoint=one)
+    row.state, row.attempts, row.last_error = state, 10 if state == "parked" else 1, error
+    row.last_status = 204 if state == "sent" else 500 if "500" in error else None
+    row.sent_at = now if state == "sent" else None
+    row.next_attempt_at = now + timedelta(hours=2) if state == "waiting" else None
+    row.save(force_insert=True)
+    for number in range(1, row.attempts + 1) if error else ():
+        FailedAttempt.objects.create(delivery=row, number=number, at=now, error=error,
+                                     status=row.last_status, milliseconds=41 * number)
+print("/admin/reviews/webhookendpoint/%s/change/" % one.pk)
+"""
 
 
 def _new_key(page: Page) -> None:
@@ -265,6 +324,8 @@ DESK = (
     Place("log in", at("/admin/login/"), who=""),
     Place("preferences", at("/admin/reviews/ticket/preferences/")),
     Place("tokens", at("/admin/reviews/ticket/tokens/")),
+    Place("figures", _figures, "maya", opened=(".as-table > summary", ".pick > summary")),
+    Place("figures of few", at("/admin/reviews/dashboard/?period=7d&model=none"), "chloe"),
     Place("bypass", at("/admin/approvals/bypass/"), "maya", opened=(".scope > summary",)),
     Place("bypass, only to look at", at("/admin/approvals/bypass/"), "otto"),
     Place("password", at("/admin/password_change/")),
@@ -312,6 +373,11 @@ SETTINGS = (
     Place("queues", at("/admin/reviews/queue/"), who="ada"),
     Place("webhooks", at("/admin/reviews/webhookendpoint/"), who="ada"),
     Place("a new webhook", at("/admin/reviews/webhookendpoint/add/"), who="ada"),
+    Place("a new webhook, shown once", at("/admin/reviews/webhookendpoint/add/"), who="ada",
+          does=_new_webhook),
+    Place("a webhook", _webhook, who="ada"),
+    Place("a webhook, disabled", _disabled_webhook, who="ada"),
+    Place("a delivery", _webhook, who="ada", does=follow("li:has(.chip.bad) a")),
     Place("a new queue", at("/admin/reviews/queue/add/"), who="ada"),
     Place("deliveries", at("/admin/reviews/delivery/"), who="ada"),
     Place("audit", at("/admin/audit/auditevent/"), who="ada"),
