@@ -54,6 +54,7 @@ ACTIONS = {
     "checkpoint": "Checkpoints",
     "role": "Roles",
     "queue": "Queues",
+    "calendar": "Calendars",
     "region": "Regions",
     "key": "Keys",
     "webhook": "Webhooks",
@@ -354,7 +355,7 @@ def _places(streams: set[str]) -> dict[str, tuple[str, str]]:
         page = reverse("admin:auth_group_change", args=[role.pk])
         found[f"role:{role.pk}"] = (f"role {role.name}", page)
     for stream in streams:
-        if stream.startswith(("queue:", "queuechoice:", "region:")):
+        if stream.startswith(("queue:", "queuechoice:", "region:", "calendar:")):
             found[stream] = ("", "")  # the sentence names it
     return found
 

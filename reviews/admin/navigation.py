@@ -37,6 +37,7 @@ _GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Regions", "reviews.region", "public"),
             ("Queues", "reviews.queue", "stacks"),
             ("Choice of queue", "reviews.queuechoice", "alt_route"),
+            ("Calendars", "reviews.calendar", "calendar_month"),
         ],
     ),
     (

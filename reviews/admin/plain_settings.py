@@ -23,6 +23,7 @@ class PlainSettings(ModelAdmin):
 
     plural = singular = lead = ""
     searched: tuple[str, ...] = ()
+    template = "plain_form.html"
 
     def row(self, thing: Any) -> dict[str, str]:
         """Return a row of the list: its title, a line of text, and a quieter one."""
@@ -35,6 +36,10 @@ class PlainSettings(ModelAdmin):
     def words(self, thing: Any) -> Mapping[str, str]:
         """Return it as labelled texts, to tell what a change changed."""
         raise NotImplementedError
+
+    def beside(self, thing: Any | None) -> Mapping[str, Any]:
+        """Return what its page shows besides the form; None is one about to be made."""
+        return {}
 
     def after_saving(self, thing: Any, changed: list[str]) -> None:
         """Do what follows from a change, in its transaction."""
@@ -108,10 +113,11 @@ class PlainSettings(ModelAdmin):
             "delete_link": reverse(f"admin:{self._page('delete')}", args=[thing.pk])
             if thing is not None and self.has_delete_permission(request, thing)
             else "",
+            **self.beside(thing),
         }
         title = f"New {self.singular}" if thing is None else str(thing)
         crumbs = [(self.plural, reverse(f"admin:{self._page('changelist')}"))]
-        return settings_page(request, "plain_form.html", context, title=title, crumbs=crumbs)
+        return settings_page(request, self.template, context, title=title, crumbs=crumbs)
 
     def _save(
         self, request: HttpRequest, form: Any, before: Mapping[str, str], *, new: bool

@@ -37,7 +37,7 @@ class QueueForm(_Named):
 
     class Meta:
         model = Queue
-        fields = ("name", "slug", "roles", "region", "assigning", "impact_scale")
+        fields = ("name", "slug", "roles", "region", "calendar", "assigning", "impact_scale")
         labels = {
             "roles": "Seen by",
             "region": "Only this region",
@@ -46,6 +46,7 @@ class QueueForm(_Named):
         }
         help_texts = {
             "roles": "People of these roles see and answer its tickets.",
+            "calendar": "Its clocks run in these hours alone. What waits already keeps its times.",
             "assigning": "Each ticket goes to whoever may decide it, knows its field and has least "
             "to do.",
         }
@@ -54,6 +55,7 @@ class QueueForm(_Named):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["region"].empty_label = "All regions"  # type: ignore[attr-defined]
+        self.fields["calendar"].empty_label = "Always open"  # type: ignore[attr-defined]
         for name, label in WEIGHTS.items():
             self.fields[f"weight_{name}"] = forms.FloatField(
                 label=label,
@@ -88,6 +90,7 @@ class QueueAdmin(PlainSettings):
             "Name": queue.name,
             "Seen by": ", ".join(queue.roles.order_by("name").values_list("name", flat=True)),
             "Region": str(queue.region or "all"),
+            "Calendar": str(queue.calendar or "always open"),
             "Given out by itself": "yes" if queue.assigning else "no",
             "Full impact": str(queue.impact_scale),
             **{label: str(queue.weights.get(name)) for name, label in WEIGHTS.items()},

@@ -43,7 +43,7 @@ class Calendar(models.Model):
     def clean(self) -> None:
         """Refuse hours by which nothing would ever be due."""
         if why := calendars.why_too_little(self.week):
-            raise ValidationError({"week": why})
+            raise ValidationError(why)
 
     @property
     def hours(self) -> calendars.Calendar:

@@ -44,6 +44,8 @@ OFFICE_ROLES: dict[str, tuple[str, ...]] = {
         "reviews.delete_rule",
         "reviews.add_queue",
         "reviews.change_queue",
+        "reviews.add_calendar",
+        "reviews.change_calendar",
         "reviews.add_queuechoice",
         "reviews.change_queuechoice",
         "reviews.delete_queuechoice",

@@ -3,6 +3,7 @@
 To have a page looked at, append a `Place`.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -291,104 +292,14 @@ print("/admin/reviews/webhookendpoint/%s/change/" % one.pk)
 """
 
 
-def _chosen(button: str, then: str = "") -> Callable[[Page], Any]:
-    """Choose what the queue shows, press a button, and one on the page that follows."""
-
-    def does(page: Page) -> None:
-        boxes = page.locator("input[name=ticket]")
-        for place in range(min(boxes.count(), 4)):
-            boxes.nth(place).check()
-        page.get_by_role("button", name=button).click()
-        page.locator(".page-bulk").wait_for()
-        if then:
-            page.get_by_role("button", name=then, exact=False).first.click()
-            page.wait_for_url("**/result/")
-
-    return does
-
-
-def _renewals(demo: Demo) -> str:
-    for number in range(2):
-        demo.api.open(f"Renewal {number}")
-    return f"{demo.url}/admin/reviews/ticket/?q=Renewal"
-
-
-def _figures(demo: Demo) -> str:
-    past = "from tests.past import live_through; live_through(days=9, per_day=5)"
-    done = manage("shell", "-c", past, folder=demo.folder)
-    assert done.returncode == 0, done.stderr
-    return f"{demo.url}/admin/reviews/dashboard/"
-
-
-def _asked_for(demo: Demo) -> str:
-    for name in ("Order a chair", "Order a lamp"):
-        one = demo.api.open(name, on_behalf_of="otto@demo.example", amount=120)
-    demo.vote("chloe", one, "reject", reason="We have three of them.")
-    return f"{demo.url}/admin/reviews/ticket/requests/"
-
-
-def follow(link: str) -> Callable[[Page], Any]:
-    """Return what presses the first such link and waits for where it leads."""
-
-    def followed(page: Page) -> None:
-        here = page.url
-        page.locator(link).first.click()
-        page.wait_for_url(lambda url: url != here)
-        page.locator("main, #main").first.wait_for()
-
-    return followed
-
-
-def _new_webhook(page: Page) -> None:
-    page.get_by_label("Name").fill("Looked at")
-    page.get_by_label("Address").fill("https://ledger.example.com/hooks")
-    with page.expect_navigation():
-        page.get_by_role("button", name="Create webhook").click()
-
-
-def _webhook(demo: Demo) -> str:
-    """Return the address of a webhook of whose messages some arrived, some did not."""
-    return _made(demo, disabled="None", why="")
-
-
-def _disabled_webhook(demo: Demo) -> str:
-    """Return the address of a webhook whose receiver wants no more."""
-    return _made(demo, disabled="now", why="The receiver answered 410: it wants no more.")
-
-
-def _made(demo: Demo, **given: str) -> str:
-    done = manage("shell", "-c", _FAILING.format(**given), folder=demo.folder)
-    assert done.returncode == 0, done.stderr
-    return f"{demo.url}{done.stdout.strip().splitlines()[-1]}"
-
-
-_FAILING = """
-from datetime import timedelta
-from audit.clock import db_now
-from audit.services import Draft
-from approvals.models import User
-from reviews.models import Delivery, FailedAttempt, WebhookEndpoint
-from reviews.outbox import delivery
-from reviews.services.endpoints import new_secret
-now, maya = db_now(), User.objects.get(username="maya")
-one = WebhookEndpoint.objects.create(
-    name="Ledger", url="https://ledger.example.com/hooks", secret=new_secret(),
-    created_by=maya, created_at=now, disabled_at={disabled}, disabled_why={why!r},
-)
-told = [("ticket.opened", "sent", ""), ("ticket.decided", "parked", "The receiver answered 500."),
-        ("ticket.vote_cast", "waiting", "Nobody answers at this address."), ("ping", "sent", "")]
-for age, (type, state, error) in enumerate(told):
-    row = delivery(Draft(type, now), "webhook", str(one.pk), body={{}}, endpoint=one)
-    row.state, row.attempts, row.last_error = state, 10 if state == "parked" else 1, error
-    row.last_status = 204 if state == "sent" else 500 if "500" in error else None
-    row.sent_at = now if state == "sent" else None
-    row.next_attempt_at = now + timedelta(hours=2) if state == "waiting" else None
-    row.save(force_insert=True)
-    for number in range(1, row.attempts + 1) if error else ():
-        FailedAttempt.objects.create(delivery=row, number=number, at=now, error=error,
-                                     status=row.last_status, milliseconds=41 * number)
-print("/admin/reviews/webhookendpoint/%s/change/" % one.pk)
-"""
+def _new_calendar(page: Page) -> None:
+    """Make a calendar, and stay on its page with what it means."""
+    page.locator("[name=name]").fill(f"Office {time.time_ns()}")
+    page.locator("[name=time_zone]").fill("Europe/Berlin")
+    page.locator("[name=country]").fill("DE")
+    page.locator("[name=lines]").fill("2026-12-24 9:00-12:00 Christmas Eve")
+    page.get_by_role("button", name="Save").click()
+    page.locator(".try").first.wait_for()
 
 
 def _new_key(page: Page) -> None:
@@ -493,6 +404,9 @@ SETTINGS = (
     Place("a key", at("/admin/approvals/accesskey/"), who="ada",
           does=follow("#main [href$='/change/']")),
     Place("queues", at("/admin/reviews/queue/"), who="ada"),
+    Place("calendars", at("/admin/reviews/calendar/"), who="ada"),
+    Place("a new calendar", at("/admin/reviews/calendar/add/"), who="ada"),
+    Place("a calendar", at("/admin/reviews/calendar/add/"), who="ada", does=_new_calendar),
     Place("webhooks", at("/admin/reviews/webhookendpoint/"), who="ada"),
     Place("a new webhook", at("/admin/reviews/webhookendpoint/add/"), who="ada"),
     Place("a new webhook, shown once", at("/admin/reviews/webhookendpoint/add/"), who="ada",
