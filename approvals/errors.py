@@ -198,6 +198,11 @@ class TooManyTries(TooMany):
     sentence = "Too many wrong tries; wait a little before the next one."
 
 
+class TooManyOpenings(TooMany):
+    code = "too-many-openings"
+    sentence = "This key has opened as many tickets as it may in an hour."
+
+
 class TooManyVotes(TooMany):
     code = "too-many-votes"
     sentence = "You have decided a great deal this hour; go on a little later, and with care."

@@ -25,6 +25,7 @@ NOT_FLAGS = frozenset(
     {
         *("HITL_DATA_DIR", "HITL_SIGNING_KEY", "HITL_URL", "HITL_TOKEN"),
         *("HITL_OUTBOUND_ALLOWED", "HITL_VOTES_PER_HOUR"),
+        *("HITL_OPENINGS_PER_HOUR", "HITL_NOTICES_PER_HOUR"),
     }
 )
 

@@ -189,6 +189,10 @@ MFA_TOTP_TOLERANCE = 1
 MFA_TOTP_ISSUER = "Countersign"
 # Votes one person may cast in an hour before the service asks for a pause; 0: any number.
 HITL_VOTES_PER_HOUR = env.number("HITL_VOTES_PER_HOUR", 60, least=0, most=100_000)
+# Tickets one key may open in an hour, and of how many of them in one queue people hear by mail;
+# 0: any number.
+HITL_OPENINGS_PER_HOUR = env.number("HITL_OPENINGS_PER_HOUR", 3600, least=0, most=10_000_000)
+HITL_NOTICES_PER_HOUR = env.number("HITL_NOTICES_PER_HOUR", 60, least=0, most=100_000)
 
 # --- Interface ----------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -236,13 +240,14 @@ CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.05}
     if EMBEDDED
-    else {"socket_timeout": 0.25, "socket_connect_timeout": 0.25, "visibility_timeout": 600}
+    # Every task is a tick that the next second repeats. A worker that kept them to give them back
+    # would die of it when Redis goes away under its hands.
+    else {"socket_timeout": 0.25, "socket_connect_timeout": 0.25, "ack_emulation": False}
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if EMBEDDED else 1
 # Named, because discovery would only log a module that cannot be imported.
 CELERY_IMPORTS = ["reviews.tasks"]
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = not EMBEDDED
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -252,6 +257,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # however long it takes until Redis is back
 # The schedule is right here and every task is harmless to repeat, so nothing needs a file.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1

@@ -44,4 +44,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MAIL_NOTICES = False
 # Races and long stories have a person vote more often than one could; the cap's own tests set it.
 HITL_VOTES_PER_HOUR = 0
+HITL_OPENINGS_PER_HOUR = HITL_NOTICES_PER_HOUR = 0
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

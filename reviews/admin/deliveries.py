@@ -29,7 +29,7 @@ def chip_of(delivery: Delivery) -> dict[str, str]:
     """Return how a message stands: its word, its colour and its icon."""
     tone, icon = _TONES[Delivery.State(delivery.state)]
     if delivery.state == Delivery.State.WAITING and delivery.last_error:
-        return {"word": "tried again", "tone": "warn", "icon": "soon"}
+        return {"word": "retrying", "tone": "warn", "icon": "soon"}
     return {"word": delivery.get_state_display().lower(), "tone": tone, "icon": icon}
 
 

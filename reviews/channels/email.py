@@ -37,6 +37,7 @@ from reviews.models import Delivery, Ticket
 from reviews.outbound import Client
 from reviews.representation import voter_name
 from reviews.services import notices
+from reviews.services.quotas import why_hushed
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ _ASKED = frozenset({"asked", "next", "role"})
 
 def prepare_notice(delivery: Delivery, now: datetime) -> Send:
     """Make a row for everybody this fact is told to; they leave on their own."""
+    if hushed := why_hushed(delivery):
+        return moot(hushed)
     if notices.spread(notice=delivery, now=now):
         return lambda _client: Outcome("sent")
     return moot("There is nobody to tell: nobody is asked now, or nobody has a mail address.")

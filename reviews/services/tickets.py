@@ -39,6 +39,7 @@ from reviews.services.asking import Asking, ask, choose_queue, own_work_of
 from reviews.services.lanes import put_in_lane
 from reviews.services.looks import Look, asked_again, is_drawn, request_for
 from reviews.services.queues import write_rank
+from reviews.services.quotas import take_opening
 from reviews.services.requests import TicketRequest, request_of
 from reviews.services.turns import Turn, turn_at, writing
 
@@ -58,8 +59,10 @@ def open_ticket(
 
     :param by_service: the service opens it itself, as the work of the requester.
     :param look: what people look at again; then no rule is asked, and a person always is.
-    :raises Refusal: Invalid, SchemaMismatch, ReferenceTaken, RegionNotYours.
+    :raises Refusal: Invalid, SchemaMismatch, ReferenceTaken, RegionNotYours, TooManyOpenings.
     """
+    if key is not None and not by_service and look is None:
+        take_opening(key)
     if look is None:
         checkpoint = _checkpoint(request.checkpoint, by_service=by_service)
         region = _region(request.region, requester)

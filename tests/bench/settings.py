@@ -9,4 +9,5 @@ REST_FRAMEWORK = {
 }
 # One reviewer votes more often than a person could; the look at how often costs the same.
 HITL_VOTES_PER_HOUR = 100_000
+HITL_OPENINGS_PER_HOUR = 10_000_000
 LOGGING = {**LOGGING, "root": {**LOGGING["root"], "level": "ERROR"}}

@@ -1,0 +1,75 @@
+"""How much one program may ask of people: openings in an hour, and mails about them.
+
+Counts are kept in the cache, which all processes share. Where it is away each process counts for
+itself: a limit then holds per process, and nobody is refused for it.
+"""
+
+import logging
+import threading
+import time
+from hashlib import sha256
+
+from django.conf import settings
+from django.core.cache import cache
+
+from approvals.errors import TooManyOpenings
+from approvals.models import AccessKey
+from reviews.models import Delivery
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600
+_alone: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+def take_opening(key: AccessKey) -> None:
+    """Count one opening of a key, whatever becomes of it.
+
+    :raises TooManyOpenings: with the seconds after which the next is taken.
+    """
+    most, now = settings.HITL_OPENINGS_PER_HOUR, time.time()
+    if most and _counted(f"openings:{key.pk}:{int(now // HOUR)}") > most:
+        raise TooManyOpenings(limit=most, retry_after=HOUR - int(now % HOUR))
+
+
+def why_hushed(notice: Delivery) -> str:
+    """Return why nobody is written to about an opening, or nothing; the queue shows it anyway.
+
+    Of what one program asks twice in an hour people hear once, and of all it asks in one queue so
+    often and no more. Reminders and what is about to expire are always told.
+    """
+    ticket = notice.ticket
+    if notice.type != "ticket.opened" or ticket is None or ticket.access_key_id is None:
+        return ""
+    hour = int(notice.created_at.timestamp() // HOUR)
+    content = sha256(ticket.title.encode() + b"\0" + bytes(ticket.decision.content)).hexdigest()
+    same = f"told:{ticket.access_key_id}:{ticket.checkpoint_id}:{content}"
+    try:
+        # The ticket that was told of stands there, so that a second try of it is no repetition.
+        if cache.get_or_set(same, str(ticket.pk), timeout=HOUR) != str(ticket.pk):
+            return "The same was told within the hour; it waits in the queue beside that."
+    except Exception as problem:  # the cache's client has many kinds; then it is told twice
+        log.warning("what was told is not known: %s", type(problem).__name__)
+    most = settings.HITL_NOTICES_PER_HOUR
+    if most and _counted(f"notices:{ticket.access_key_id}:{ticket.queue_id}:{hour}") > most:
+        return f"Mails about {most} tickets of this program were sent in the hour; it waits."
+    return ""
+
+
+def _counted(name: str) -> int:
+    """Return how often this name was counted, this time included. A name ends with its hour."""
+    try:
+        try:
+            return int(cache.incr(name))
+        except ValueError:  # the first in its hour
+            cache.add(name, 0, timeout=2 * HOUR)
+            return int(cache.incr(name))
+    except Exception as problem:  # as above
+        log.warning("quotas are counted per process: %s", type(problem).__name__)
+    hour = name.rpartition(":")[2]
+    with _lock:
+        for old in [one for one in _alone if one.rpartition(":")[2] != hour]:
+            del _alone[old]
+        _alone[name] = _alone.get(name, 0) + 1
+        return _alone[name]
