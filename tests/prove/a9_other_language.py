@@ -30,10 +30,10 @@ QUIET = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--
 
 
 def installed(folder: Path) -> Path:
-    """Return a folder with the script and the library it names, at exactly the version it names."""
+    """Return a folder with the scripts and the libraries, at exactly the versions named."""
     place = Path(mkdtemp(dir=folder))
-    for name in ("package.json", "verify.mjs"):
-        shutil.copy(NODE / name, place / name)
+    for one in NODE.iterdir():
+        shutil.copy(one, place / one.name)
     done = subprocess.run(
         ["npm", "install", *QUIET], cwd=place, capture_output=True, text=True, check=False
     )
@@ -51,8 +51,13 @@ def believed(place: Path, asked: list[dict[str, str]], *, keys: list[dict[str, A
         "now": db_now().timestamp(),
         "asked": asked,
     }
+    return answers_of(place, "verify.mjs", given)
+
+
+def answers_of(place: Path, script: str, given: Any) -> list[bool]:
+    """Return what one of the scripts says of each thing it is given."""
     run = subprocess.run(
-        ["node", "verify.mjs"],
+        ["node", script],
         cwd=place,
         input=json.dumps(given),
         capture_output=True,

@@ -45,6 +45,7 @@ def receiving() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
     here.url = f"http://127.0.0.1:{server.server_port}/hook"
     settings.HITL_OUTBOUND_ALLOWED = (("127.0.0.1", str(server.server_port)),)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

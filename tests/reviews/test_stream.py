@@ -1,7 +1,10 @@
 """Decisions on a Redis stream: for systems that read events and have no address."""
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -18,6 +21,8 @@ from tests.builders import make_checkpoint, make_policy
 from tests.servers import free_port
 
 pytestmark = pytest.mark.db
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -123,3 +128,36 @@ def test_a_redis_that_is_gone_for_good_parks_the_row(cast, settings):
     dispatch_due()
     row = Delivery.objects.get(channel="stream")
     assert (row.state, "REDIS_URL" in row.last_error) == ("parked", True)
+
+
+def test_the_example_acts_once_on_each_decision_also_after_a_worker_died(cast, stream, redis_url):
+    for _ in range(3):
+        cast.vote(cast.open(), cast.ann, "approve")
+    assert len(stream()) == 3
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        client.xgroup_create("HITLDecision", "ledger", id="0")
+        # A worker that read one and died over it.
+        client.xreadgroup("ledger", "dead", {"HITLDecision": ">"}, count=1)
+        first = example(redis_url, "one", stale_ms=60_000)
+        assert first.count("allowed=True") == 2
+        second = example(redis_url, "two", stale_ms=0)
+        assert second.count("allowed=True") == 1
+        assert client.xpending("HITLDecision", "ledger")["pending"] == 0
+        # The same event once more under a new number, as at-least-once allows.
+        client.xadd("HITLDecision", stream()[0])
+        assert example(redis_url, "one", stale_ms=0) == ""
+        assert client.xpending("HITLDecision", "ledger")["pending"] == 0
+
+
+def example(redis_url, worker, *, stale_ms):
+    """Run the example until nothing is left, and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "examples" / "consume_decisions.py", worker],
+        env={"REDIS_URL": redis_url, "ONCE": "1", "STALE_MS": str(stale_ms)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
