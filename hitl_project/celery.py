@@ -5,6 +5,7 @@ import os
 from celery import Celery
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu.transport.virtual import Channel
 
 from reviews.alive import beat
 
@@ -15,6 +16,8 @@ settings.SECRET_KEY  # noqa: B018
 app = Celery("hitl_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
+# No task is given back to a broker that went away: the schedule brings the next.
+Channel.do_restore = False
 
 
 @app.task(name="hitl_project.celery.beat_heartbeat")

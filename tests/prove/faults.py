@@ -1,0 +1,106 @@
+"""Faults that strike inside the service's own processes, and mechanisms a control takes from them.
+
+Named in the environment of each process that shall have them. Nothing of this is in the product.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+NAME = "PROVE_FAULTS"
+DEATHS = "PROVE_DEATHS"
+
+
+def apply() -> None:
+    """Patch this process with what its environment names."""
+    for name in filter(None, os.environ.get(NAME, "").split(",")):
+        _FAULTS[name]()
+
+
+def _dying_after_commit() -> None:
+    """Kill the process between a commit and all that would be published about it.
+
+    A file in the folder of deaths allows one death; who takes it away dies of it.
+    """
+    from django.db import transaction
+
+    from reviews import nudges
+
+    nudge = nudges.after_commit
+    deaths = Path(os.environ[DEATHS])
+
+    def die() -> None:
+        for death in deaths.iterdir():
+            try:
+                death.unlink()
+            except FileNotFoundError:
+                continue
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def after_commit(**told: Any) -> None:
+        transaction.on_commit(die)
+        nudge(**told)
+
+    nudges.after_commit = after_commit
+
+
+def _rows_after_commit() -> None:
+    """Write what leaves once the decision is committed, as designs do that have no outbox."""
+    from django.db import transaction
+
+    from reviews import nudges, outbox
+    from reviews.models import Delivery
+
+    def store_all(many: Any) -> None:
+        for rows, about, _ in many:
+            nudges.after_commit(ticket_id=str(about), deliveries=bool(rows))
+            transaction.on_commit(lambda rows=rows: Delivery.objects.bulk_create(rows))
+
+    outbox.store_all = store_all
+
+
+def _at_most_once() -> None:
+    """Take a message as sent when it is taken up, as queues do that acknowledge early."""
+    from reviews.models import Delivery
+    from reviews.services import deliveries
+
+    claim = deliveries._claim
+
+    def claiming() -> Any:
+        rows = claim()
+        ids = [row.pk for row in rows]
+        Delivery.objects.filter(pk__in=ids).update(state="sent", next_attempt_at=None)
+        return rows
+
+    deliveries._claim = claiming
+
+
+def _short_lease() -> None:
+    """Give up on a dead dispatcher after five seconds instead of sixty."""
+    from reviews.services import deliveries
+
+    deliveries.LEASE = timedelta(seconds=5)
+
+
+def _publishing_in_the_request() -> None:
+    """Tell the broker inside the vote's transaction, and wait for it."""
+    from celery import current_app
+
+    from reviews import nudges
+
+    def publish(**_: Any) -> None:
+        current_app.send_task(nudges.DISPATCH, retry=True)
+
+    nudges.after_commit = publish
+
+
+_FAULTS: dict[str, Callable[[], None]] = {
+    "dying-after-commit": _dying_after_commit,
+    "rows-after-commit": _rows_after_commit,
+    "at-most-once": _at_most_once,
+    "short-lease": _short_lease,
+    "publishing-in-the-request": _publishing_in_the_request,
+}
