@@ -46,7 +46,7 @@ def preview(hours: calendars.Calendar, *, now: datetime) -> Preview:
     return Preview(
         [(day(begins), f"{time(begins, begins)}–{time(ends, begins)}") for begins, ends in found],
         [
-            (name.capitalize(), f"{day(at)}, {at.astimezone(zone):%H:%M}")
+            (name.capitalize(), f"{at.astimezone(zone):%a %d %b, %H:%M}")
             for name, length in DUE.items()
             for at in [calendars.add_business_time(hours, now, length)]
         ],

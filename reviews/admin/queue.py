@@ -25,7 +25,6 @@ PAGE = 50
 # So many tickets of a lane are counted and no more; the page says 99+ from here on.
 MANY = 100
 MOST_QUEUES = 12
-_SOON = 0.25
 SHOWN = {"mine": "Mine", "waiting": "Waiting", "decided": "Decided", "all": "All"}
 _WORDS = {
     Ticket.Status.APPROVED: ("done", "good", "Approved"),
@@ -83,6 +82,8 @@ class Row:
 def chip_of(ticket: Ticket, *, now: datetime) -> Chip:
     """Return where a ticket stands in time, or how it ended."""
     decision = ticket.decision
+    if ticket.paused_at is not None and ticket.status == Ticket.Status.NEEDS_CHANGES:
+        return Chip("pause", "", "Needs changes, clock paused", ticket.paused_at)
     if ticket.status != Ticket.Status.PENDING:
         icon, tone, word = _WORDS[Ticket.Status(ticket.status)]
         return Chip(icon, tone, word, ticket.closed_at or ticket.created_at)
@@ -92,7 +93,8 @@ def chip_of(ticket: Ticket, *, now: datetime) -> Chip:
     left = ticket.due_at - now
     if left <= timedelta(0):
         return Chip("overdue", "bad", f"Overdue {moments.length(-left)}", ticket.due_at)
-    if left < (ticket.due_at - ticket.created_at) * _SOON:
+    # No moment is left in which it would be told: it was.
+    if ticket.due_soon_at is None or ticket.due_soon_at <= now:
         return Chip("soon", "warn", f"Due soon, {moments.length(left)}", ticket.due_at)
     return Chip("clock", "", f"On track, {moments.length(left)}", ticket.due_at)
 

@@ -7,6 +7,7 @@ import pytest
 
 from approvals.errors import AlreadyDecided
 from audit.clock import db_now, shifted
+from reviews.admin.queue import chip_of
 from reviews.models import Calendar, Delivery, Queue, Ticket
 from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import resubmit_ticket
@@ -200,3 +201,22 @@ class TestReminders:
 
         notice = Delivery.objects.get(type="ticket.reminded", channel="notice")
         assert notice.ticket_id == ticket.pk
+
+
+class TestDesk:
+    def test_a_returned_ticket_shows_that_its_clock_stands_still(self, story):
+        ticket = story.open()
+        story.vote(ticket, story.ann, "request_changes", response={"feedback": "x"})
+
+        chip = chip_of(fresh(ticket), now=db_now())
+        assert (chip.icon, chip.word) == ("pause", "Needs changes, clock paused")
+
+    def test_what_is_due_on_monday_is_not_due_soon_on_saturday(self, story):
+        in_office_hours()
+        checkpoint("slow", question(due="PT4H", expires="PT18H"))
+        with at(2027, 5, 7, 17, 0):
+            ticket = story.open(checkpoint="slow")
+        with at(2027, 5, 9, 23, 0):
+            assert chip_of(fresh(ticket), now=db_now()).word.startswith("On track")
+        with at(2027, 5, 10, 11, 5):
+            assert chip_of(fresh(ticket), now=db_now()).word.startswith("Due soon")
