@@ -91,6 +91,15 @@ def page_of(demo: Demo, ticket: dict[str, Any]) -> str:
     return f"{demo.url}{QUEUE}{ticket['id']}/change/"
 
 
+def past(demo: Demo) -> str:
+    """Let the house live through three weeks, so that its figures have something to tell."""
+    lived = "from tests.past import live_through; live_through(days=22, per_day=14)"
+    done = serving.manage("shell", "-c", lived, folder=demo.folder)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return f"{demo.url}/admin/reviews/dashboard/"
+
+
 def purchase(demo: Demo) -> str:
     """Open a purchase and put it to a second round, so that the picture shows what changed."""
     proposal = {
@@ -242,6 +251,7 @@ SCREENS = (
     Screen("keys", at("/admin/approvals/accesskey/"), who="ada"),
     Screen("audit", at("/admin/audit/auditevent/"), who="ada"),
     Screen("bypass", at("/admin/approvals/bypass/"), who="maya"),
+    Screen("figures", past, who="maya"),
     Screen("sign-in", at("/admin/login/"), who=""),
     Screen("away", at("/admin/approvals/delegation/away/")),
     Screen("preferences", at(f"{QUEUE}preferences/")),

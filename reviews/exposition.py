@@ -20,15 +20,12 @@ from prometheus_client.registry import Collector
 
 from audit.clock import shown_now
 from reviews import statsd
-from reviews.insights.facts import BOUNDS, OUTCOMES, Counts
+from reviews.insights.facts import BOUNDS, OUTCOMES, STEPS, Counts
 from reviews.insights.metrics import ended
 from reviews.models import Checkpoint, Delivery
 from reviews.services import figures
 
 log = logging.getLogger(__name__)
-
-# Fine steps are for our own quantiles; a monitor needs fewer.
-_STEPS = tuple(bound for n, bound in enumerate(BOUNDS) if n % 3 == 2)
 
 
 class Work(Collector):
@@ -115,7 +112,7 @@ def _latency(found: dict[str, Counts]) -> Metric:
         seen, buckets = 0, []
         for n, bound in enumerate(BOUNDS):
             seen += counts[f"decide_{n}"]
-            if bound in _STEPS:
+            if bound in STEPS:
                 buckets.append((str(float(bound)), seen))
         seen += counts[f"decide_{len(BOUNDS)}"]
         buckets.append(("+Inf", seen))

@@ -129,9 +129,13 @@ def against_diagonal(label: str, across: str, up: str, dots: Sequence[Dot]) -> s
         parts.append(f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
         if dot.warns:
             parts.append(_text(x, y + 4, "!", "middle", "mark"))
-        # Away from the diagonal, where other dots are not.
-        lift = -radius - 5 if dot.y >= dot.x else radius + 14
-        parts.append(_text(x, y + lift, str(dot.weight), "middle"))
+        # Away from the diagonal, where other dots are not; beside the dot where no room is above.
+        above = dot.y >= dot.x
+        if above and y - radius - 5 < _TOP:
+            parts.append(_text(x - radius - 4, y + 4, str(dot.weight), "end"))
+        else:
+            lift = -radius - 5 if above else radius + 14
+            parts.append(_text(x, y + lift, str(dot.weight), "middle"))
     parts.append(_text(left + wide / 2, _TOP + size - 8, across, "middle", "axis"))
     parts.append(_text(left + 8, _TOP + 14, up, "start", "axis"))
     return _picture(label, "".join(parts))

@@ -12,16 +12,31 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+from math import ceil, log
 
 ALLOWING = ("approved", "answered")
 OUTCOMES = (*ALLOWING, "rejected", "expired", "cancelled")
-# Upper bounds of the time-to-decide histogram, in seconds; what is above the last has its own.
+# Round lengths of time a monitor shows, in seconds …
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-BOUNDS: tuple[int, ...] = (
-    *(1, 2, 3, 5, 7, 10, 15, 20, 30, 45),
-    *(n * _MINUTE // 2 for n in (2, 3, 4, 6, 10, 14, 20, 30, 40, 60, 90)),
-    *(n * _HOUR // 2 for n in (2, 3, 4, 6, 8, 12, 16, 24, 32)),
-    *(n * _DAY // 2 for n in (2, 3, 4, 6, 10, 14, 28, 60)),
+STEPS: tuple[float, ...] = (
+    *(1, 2, 5, 10, 30, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 30 * _DAY),
+)
+
+
+def _between(low: float, high: float) -> list[float]:
+    """Return steps up to and with the higher one, none more than a tenth above the one before."""
+    parts = ceil(log(high / low) / log(1.1))
+    return [round(low * (high / low) ** (n / parts), 3) for n in range(1, parts + 1)]
+
+
+# … and the upper bounds of the time-to-decide histogram, fine enough for quantiles that are right
+# within a tenth; what is above the last has a bucket of its own. What is stored names a bucket by
+# its place, so these never change.
+BOUNDS: tuple[float, ...] = (
+    STEPS[0],
+    *(bound for low, high in pairwise(STEPS) for bound in _between(low, high)),
 )
 BUCKETS = 10  # of confidence: 0.0 to 0.1, … 0.9 to 1.0
 MILLION = 1_000_000

@@ -83,8 +83,8 @@ def share(part: float, whole: int) -> float | None:
 def latency(counts: Mapping[str, int], quantile: float) -> float | None:
     """Return the seconds within which this share of people's decisions was made.
 
-    Read from the histogram: exact to the bucket, even within it; what is slower than the last
-    bound counts as that bound.
+    Read from the histogram, so within a tenth of the exact one; what is slower than the last bound
+    counts as that bound.
     """
     buckets = [counts.get(f"decide_{n}", 0) for n in range(len(BOUNDS) + 1)]
     wanted = sum(buckets) * quantile

@@ -38,7 +38,7 @@ class Days:
         self.cast, self.random = cast, Random(seed)
         self.key = {"requester": cast.machine}
         self.checkpoints = ["general"]
-        held = make_policy("held", question("review", hold="PT4H", revocable="P2D"))
+        held = make_policy("held", question("review", hold="PT4H", revocable="P3D"))
         make_checkpoint("held", question=held, presets=["review"])
         self.checkpoints.append("held")
         make_region("north", cast.ann, cast.ben, cast.cleo)
@@ -54,7 +54,7 @@ class Days:
             pass  # a house has those too
 
     def any(self) -> Ticket:
-        found = list(Ticket.objects.order_by("ref"))
+        found = list(Ticket.objects.order_by("-ref")[:4])
         return self.random.choice(found) if found else self.cast.open()
 
     def open(self) -> None:
@@ -62,7 +62,7 @@ class Days:
             checkpoint=self.random.choice(self.checkpoints),
             ai=self.random.choice(AIS),
             region=self.random.choice(["", "north"]),
-            timeout_seconds=self.random.choice([None, 3600, 7200]),
+            timeout_seconds=self.random.choice([None, None, None, 3600]),
         )
 
     def vote(self) -> None:
@@ -85,8 +85,9 @@ class Days:
         cancel_ticket(ticket_id=self.any().pk, by=self.cast.machine, reason="")
 
     def revoke(self) -> None:
-        by = self.random.choice([self.cast.max, self.cast.ann])
-        revoke_ticket(ticket_id=self.any().pk, by=by, reason="Oh.")
+        approved = Ticket.objects.filter(status="approved").order_by("-closed_at")
+        latest = approved.first() or self.any()
+        revoke_ticket(ticket_id=latest.pk, by=self.cast.max, reason="Oh.")
 
     def withdraw(self) -> None:
         withdraw_vote(ticket_id=self.any().pk, voter=self.cast.ann)
@@ -121,7 +122,7 @@ def begin() -> datetime:
     return midnight((db_now() - timedelta(days=9)).date())
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_counted_days_and_what_happened_since_equal_a_recount(cast: Cast, seed: int) -> None:
     days, hours = Days(cast, seed), 24 * 5
     steps = sorted(days.random.uniform(0, hours) for _ in range(90))
@@ -138,7 +139,9 @@ def test_counted_days_and_what_happened_since_equal_a_recount(cast: Cast, seed: 
     assert merged(stored()[1], live[1]) == merged(whole[1], {})
     told = figures.period(scope=figures.scope_of(cast.ada), days=9, now=now)
     everything = sum(whole[0].values(), Counts())
-    assert min(everything[name] for name in ("approved", "rejected", "expired", "overturned"))
+    assert min(everything[name] for name in ("approved", "rejected", "expired", "overturned")), [
+        *everything.items()
+    ]
     assert told.counts == everything
     assert everything["opened"] == Ticket.objects.count()
     assert sum(figures.totals(now=now).values(), Counts()) == everything
