@@ -3,33 +3,17 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hitl_client import HitlClient, HumanStep
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser
 
 from tests import serving
+from tests.browser.pipelines import Desk, id_of, resumed_elsewhere
 
 pytestmark = pytest.mark.browser
-
-ELSEWHERE = """
-import json, sys
-from hitl_client import AlreadyConsumed, HitlClient, HumanStep
-url, key, *asked = sys.argv[1:]
-step = HumanStep(HitlClient(url, key), pipeline="letters", step="any")
-told = {}
-for ticket in asked:
-    told[ticket] = [step.resume(ticket)]
-    try:
-        told[ticket].append(step.resume(ticket))
-    except AlreadyConsumed as refused:
-        told[ticket].append(refused.code)
-print(json.dumps(told))
-"""
 
 
 @pytest.fixture
@@ -65,43 +49,6 @@ def ask_everything(client: HitlClient, run: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def id_of(result: dict[str, Any]) -> str:
-    (name,) = {"interaction_id", "decision_id", "approval_id"} & result.keys()
-    return str(result[name])
-
-
-class Desk:
-    """Chloe, who answers."""
-
-    def __init__(self, page: Page, url: str, password: str) -> None:
-        self.page, self.url = page, url
-        page.goto(f"{url}/admin/")
-        page.get_by_label("Username").fill("chloe")
-        page.get_by_label("Password").fill(password)
-        page.keyboard.press("Enter")
-        page.get_by_role("heading", name="Queue", level=1).wait_for()
-
-    def open(self, ticket: str) -> None:
-        self.page.goto(f"{self.url}/admin/reviews/ticket/{ticket}/change/")
-
-    def press(self, choice: str) -> None:
-        self.page.locator(f'#decision button[value="{choice}"]').click()
-        expect(self.page.locator("#decision .stamp")).to_be_visible()
-
-    def answer(self, option: str, **texts: str) -> None:
-        """Open an option's form, fill it in by its labels, and send it."""
-        box = self.page.locator("details.answer", has_text=f"{option}…")
-        box.locator("summary").click()
-        for label, text in texts.items():
-            field = box.get_by_label(label.replace("_", " "))
-            if text == "on":
-                field.check()
-            else:
-                field.fill(text)
-        box.get_by_role("button", name=option, exact=True).click()
-        expect(self.page.locator("#decision .stamp, #decision h2").first).to_be_visible()
-
-
 def test_every_kind_of_step_is_answered_by_a_person_and_resumed_elsewhere(
     browser: Browser, folder: Path
 ) -> None:
@@ -116,9 +63,7 @@ def test_every_kind_of_step_is_answered_by_a_person_and_resumed_elsewhere(
         served.stop(signal.SIGKILL)
 
     with serving.serving(folder) as served, HitlClient(served.url, key) as client:
-        page = browser.new_page()
-        page.set_default_timeout(10_000)
-        desk = Desk(page, served.url, chloe["password"])
+        desk = Desk(browser, served.url, chloe)
         step = HumanStep(client, pipeline="letters", step="any")
 
         desk.open(id_of(asked["input"]))
@@ -126,7 +71,7 @@ def test_every_kind_of_step_is_answered_by_a_person_and_resumed_elsewhere(
         desk.open(id_of(asked["review"]))
         desk.press("approve")
         desk.open(id_of(asked["fallback"]))
-        assert "the scanner is out of paper" in page.content()
+        assert "the scanner is out of paper" in desk.page.content()
         desk.answer("Submit", Result_found_by_hand="typed")
         desk.open(id_of(asked["unsure"]))
         desk.answer("Submit", Result_found_by_hand="Dear Ana")
@@ -147,19 +92,11 @@ def test_every_kind_of_step_is_answered_by_a_person_and_resumed_elsewhere(
         desk.open(refine)
         desk.answer("Done", Result="Dear Ana Maria, hello")
         assert step.refined(refine) is None
-        page.close()
+        desk.page.close()
         served.stop(signal.SIGKILL)
 
     with serving.serving(folder) as served:
-        done = subprocess.run(
-            [sys.executable, "-c", ELSEWHERE, served.url, key, *map(id_of, asked.values())],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+        told = resumed_elsewhere(served.url, key, [*map(id_of, asked.values())])
     assert {second for _, second in told.values()} == {"already-consumed"}
     state = {name: told[id_of(result)][0] for name, result in asked.items()}
     letter = {"generated_content": "Dear Ana", "copies": 3}
