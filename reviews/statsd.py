@@ -31,25 +31,24 @@ class _Wire:
         self._place: tuple[str, int] | None = None
         self._until = 0.0
 
-    def send(self, lines: list[bytes]) -> None:
+    def send(self, place: tuple[str, int], lines: list[bytes]) -> None:
         with self._lock:
             try:
-                wire = self._open()
+                wire = self._open(place)
                 for packet in _packets(lines):
                     wire.send(packet)
             except OSError as problem:  # no agent listens, or no name server knows it
                 log.debug("statsd: %s", problem)
 
-    def _open(self) -> socket.socket:
-        place, now = settings.STATSD_HOST, time.monotonic()
+    def _open(self, place: tuple[str, int]) -> socket.socket:
+        now = time.monotonic()
         if self._socket is None or place != self._place or now >= self._until:
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
             self._place, self._until = place, now + _LOOK_UP_AGAIN
-            family, kind, protocol, _, address = socket.getaddrinfo(*place, type=socket.SOCK_DGRAM)[
-                0
-            ]
+            found = socket.getaddrinfo(place[0], place[1], type=socket.SOCK_DGRAM)
+            family, kind, protocol, _, address = found[0]
             self._socket = socket.socket(family, kind, protocol)
             self._socket.setblocking(False)
             self._socket.connect(address)
@@ -62,13 +61,19 @@ _wire = _Wire()
 def count(names: Iterable[str]) -> None:
     """Add one to each of these counters, for every time it is named."""
     if settings.STATSD_HOST:
-        _wire.send([_line(name, number, "c") for name, number in Counter(names).items()])
+        _wire.send(
+            settings.STATSD_HOST,
+            [_line(name, number, "c") for name, number in Counter(names).items()],
+        )
 
 
 def gauge(values: Mapping[str, float], **tags: str) -> None:
     """Set gauges to these values; tags are understood by Datadog's agent."""
     if settings.STATSD_HOST:
-        _wire.send([_line(name, value, "g", **tags) for name, value in values.items()])
+        _wire.send(
+            settings.STATSD_HOST,
+            [_line(name, value, "g", **tags) for name, value in values.items()],
+        )
 
 
 def _line(name: str, value: float, kind: str, **tags: str) -> bytes:

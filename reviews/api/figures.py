@@ -20,7 +20,7 @@ from approvals.errors import Invalid, NotAllowed
 from audit.clock import shown_now
 from reviews.api.tickets import region_called
 from reviews.insights import metrics as read
-from reviews.insights.facts import OUTCOMES
+from reviews.insights.facts import OUTCOMES, Counts
 from reviews.models import Checkpoint
 from reviews.representation import iso
 from reviews.services import figures
@@ -283,7 +283,7 @@ def summary(*, scope: figures.Scope, days: int, now: datetime) -> Json:
                 **{name: value for name, value in read.metrics(on).items() if name in _DAILY},
             }
             for day, on in (
-                (day, period.by_day.get(day, figures.Counts()))
+                (day, period.by_day.get(day, Counts()))
                 for day in (period.first + timedelta(days=n) for n in range(days))
             )
         ],

@@ -51,6 +51,7 @@ def count_figures() -> datetime | None:
 
     :returns: the instant up to which everything is counted, or None while nothing ever happened.
     """
+    until = None
     for _ in range(MOST_DAYS):
         with transaction.atomic():
             mark = Counted.objects.select_for_update().order_by("pk").first() or _begun()
@@ -62,7 +63,7 @@ def count_figures() -> datetime | None:
             _keep(*counted(mark.until, until))
             mark.until = until
             mark.save()
-    return mark.until
+    return until
 
 
 def count_again(*, since: date) -> None:
@@ -165,9 +166,7 @@ def _first_rounds(tickets: list[UUID]) -> dict[UUID, tuple[UUID, Any]]:
         policies = dict(
             Decision.objects.filter(subject__in=some, round=1).values_list("subject", "policy_id")
         )
-        models = dict(
-            Ticket.history.filter(id__in=some, round=1).values_list("id", "ai__model")  # type: ignore[attr-defined]
-        )
+        models = dict(Ticket.history.filter(id__in=some, round=1).values_list("id", "ai__model"))
         found |= {one: (policy, models.get(one)) for one, policy in policies.items()}
     return found
 
@@ -234,7 +233,9 @@ def _undone(since: datetime, until: datetime) -> Iterable[tuple[Place, Counts]]:
         decision__revoked_at__lt=until,
     ).values("decision__revoked_at", "checkpoint_id", "lane_id", "ai__model")
     for row in rows:
-        yield _place(row, row["decision__revoked_at"]), Counts(overturned=1)
+        at = row["decision__revoked_at"]
+        assert at is not None  # asked for
+        yield _place(row, at), Counts(overturned=1)
 
 
 def _worked(since: datetime, until: datetime) -> Worked:
@@ -286,5 +287,5 @@ def votes_counted(votes: QuerySet[Vote]) -> Worked:
 
 def _ai_of(ticket: UUID, round: int) -> dict[str, Any]:
     """Return what the AI said in an earlier round of a ticket."""
-    past = Ticket.history.filter(id=ticket, round=round)  # type: ignore[attr-defined]
+    past = Ticket.history.filter(id=ticket, round=round)
     return past.values_list("ai", flat=True).first() or {}
