@@ -65,6 +65,7 @@ WORDS: dict[str, str] = {
     "region.removed": "removed the region {name}",
     "identity.not_confirmed": "did not confirm who they are, by {by}",
     "audit.reviewed": "reviewed the audit",
+    "service.restored": "brought the service back from a backup",
     "audit.exported": "took a copy of the audit away",
     "webhook.created": "made the endpoint {name}",
     "webhook.secret_rotated": "gave the endpoint {name} a new secret",
