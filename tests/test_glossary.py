@@ -76,7 +76,7 @@ def test_a_banned_word_stands_only_where_it_is_translated(word):
 def test_every_kind_of_row_is_made_of_words_of_the_glossary():
     known = {singular(part) for term in terms() for part in re.findall(r"[a-z]+", term)}
     plain = {"user", "comment", "link", "endpoint", "webhook", "grant", "head", "chain", "key"}
-    plain |= {"choice", "exclusion", "idempotent", "call", "event"}
+    plain |= {"choice", "exclusion", "idempotent", "call", "event", "failed"}
     rows = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
     for model in rows:
         if model.__name__.startswith("Historical"):

@@ -41,7 +41,7 @@ def apply() -> None:
 def _without_ticket_lock() -> None:
     from reviews.querysets import TicketQuerySet
 
-    TicketQuerySet.locked = lambda self: self.all()  # type: ignore[method-assign]
+    TicketQuerySet.locked = lambda self, **_: self.all()  # type: ignore[method-assign]
 
 
 def _without_head_lock() -> None:
@@ -222,6 +222,21 @@ def _without_one_clock() -> None:
     turns.db_now = sweeps.db_now = lambda: clock.db_now() + timedelta(milliseconds=500)
 
 
+def _without_database_clock() -> None:
+    """Decide by the clock of whichever host runs the code."""
+    from audit.clock import shown_now
+    from reviews.services import sweeps, tickets, turns
+
+    turns.db_now = sweeps.db_now = tickets.db_now = shown_now
+
+
+def _without_bounded_batches() -> None:
+    """Sweep all that is due in one transaction."""
+    from reviews.services import sweeps
+
+    sweeps._batch = lambda: 10**9
+
+
 def _without_asked_by_error() -> None:
     from reviews import rules
 
@@ -301,6 +316,18 @@ def _without_scope() -> None:
     room.audience = to_all  # type: ignore[attr-defined]
 
 
+def _without_key_state() -> None:
+    from approvals.api import authentication
+
+    authentication.is_good = lambda *_args, **_more: True
+
+
+def _without_quota() -> None:
+    from reviews.services import tickets
+
+    tickets.take_opening = lambda _key: None
+
+
 class AnyDigest(str):
     """A digest that equals every other."""
 
@@ -314,6 +341,10 @@ class AnyDigest(str):
 
 
 _PATCHES: dict[str, Callable[[], None]] = {
+    "database-clock": _without_database_clock,
+    "bounded-batches": _without_bounded_batches,
+    "key-state": _without_key_state,
+    "quota": _without_quota,
     "break-glass": _without_break_glass,
     "scope": _without_scope,
     "socket-check": _without_socket_check,
