@@ -163,7 +163,7 @@ def _deliveries(now: datetime) -> Iterator[Problem]:
         yield Problem(
             *("deliveries", WARNING, "endpoint-disabled"),
             f"The endpoint {endpoint.name} is disabled{why}",
-            "Enable it again once its receiver answers.",
+            "Enable it again under Webhooks once its receiver answers.",
         )
 
 
