@@ -168,6 +168,23 @@ PRESETS: dict[str, Json] = {
 }
 
 
+# Whoever needs one of them asks by what it is for; their names stand here and nowhere else.
+PLAIN = "approval"
+OWN_OPTIONS = "vote"
+AFTERWARDS = "post-approval"
+# Answered with the caller's own form; the others bring theirs.
+OWN_FORM = frozenset({"input"})
+# `ui_schema.type` of an earlier design → its preset.
+OF_UI_TYPE = {
+    "review": "review",
+    "approval": "approval",
+    "input": "input",
+    "manual_processing": "fallback",
+    "iterative_refinement": "refinement",
+    "urgent_decision": "time-boxed",
+}
+
+
 def apply_preset(name: str, *, onto: Question) -> Question:
     """Return ``onto`` asked in the way of a preset; who is asked stays as it was.
 
@@ -177,7 +194,7 @@ def apply_preset(name: str, *, onto: Question) -> Question:
 
     :raises KeyError: when there is no such preset.
     """
-    preset, base = _parsed(name), _parsed("approval")
+    preset, base = _parsed(name), _parsed(PLAIN)
     stage, plain = preset.stages[0], base.stages[0]
     counted = stage.needs[0].count != plain.needs[0].count
     stages = tuple(

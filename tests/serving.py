@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.servers import free_port
 
@@ -103,3 +105,14 @@ def _await_ready(served: Served) -> None:
         last = json.dumps(json.loads(body)["faults"])
         time.sleep(0.05)
     raise RuntimeError(f"The service did not become ready: {last}\n{served.log[-3000:]}")
+
+
+def await_port(port: int, process: "subprocess.Popen[Any]") -> None:
+    """Return once somebody listens on a port of this machine."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("Nobody listens there.")

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from approvals import permissions
 from approvals.errors import Refusal
 from approvals.models import ApprovalPolicy, User
-from approvals.presets import PRESETS
+from approvals.presets import PLAIN, PRESETS
 from approvals.question import QuestionInvalid, parse_question, render_question
 from approvals.safeguards import DOORS, parse_safeguards, render_safeguards
 from approvals.services.policies import Preview, lint_question, preview, rendered
@@ -80,7 +80,7 @@ class PolicyEdit:
     @classmethod
     def _begun(cls, before: ApprovalPolicy | None, like: str) -> "PolicyEdit":
         if before is None:
-            question = render_question(parse_question(PRESETS.get(like) or PRESETS["approval"]))
+            question = render_question(parse_question(PRESETS.get(like) or PRESETS[PLAIN]))
             return cls(None, "", "", draft_of(question), _whole_safeguards({}), [], 0)
         return cls(
             before=before,
@@ -195,7 +195,7 @@ def _posted(text: str) -> dict[str, Any]:
     try:
         return render_question(parse_question(json.loads(text)))
     except (ValueError, RecursionError, QuestionInvalid):
-        return render_question(parse_question(PRESETS["approval"]))
+        return render_question(parse_question(PRESETS[PLAIN]))
 
 
 def _whole_safeguards(stored: dict[str, Any]) -> dict[str, Any]:

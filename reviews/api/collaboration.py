@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from approvals.presets import PRESETS
+from approvals.presets import OWN_OPTIONS, PRESETS
 
 Json = dict[str, Any]
-
-# Where a caller brings options to vote on and names no preset, it is a vote.
-_VOTE = "vote"
 
 
 def asked_of(interaction: Mapping[str, Any], *, preset: str) -> Json:
@@ -21,20 +18,20 @@ def asked_of(interaction: Mapping[str, Any], *, preset: str) -> Json:
     wanted: Json = {}
     options = interaction.get("voting_options")
     if options or interaction.get("decision_type") == "majority":
-        preset = preset or _VOTE
-    if preset == _VOTE or options:
+        preset = preset or OWN_OPTIONS
+    if preset == OWN_OPTIONS or options:
         wanted["preset"] = preset
     if options:
         wanted["question"] = {"options": _options(options, PRESETS[preset])}
     return wanted
 
 
-def _options(given: list[str], preset: Json) -> list[str]:
+def _options(given: list[str], question: Json) -> list[str]:
     """Return the options of a vote; a name the preset knows is the preset's, however spelt."""
-    own = {option["key"].casefold(): option for option in preset["options"]}
+    own = {option["key"].casefold(): option for option in question["options"]}
     wanted = [own[name.casefold()]["key"] if name.casefold() in own else name for name in given]
-    kept = [key for key in (preset["timing"]["silence"],) if key]
-    denying = [option["key"] for option in preset["options"] if option["effect"] == "deny"]
+    kept = [key for key in (question["timing"]["silence"],) if key]
+    denying = [option["key"] for option in question["options"] if option["effect"] == "deny"]
     if denying and not set(denying) & {*wanted, *kept}:
         kept.append(denying[0])
     return [*wanted, *(key for key in kept if key not in wanted)]

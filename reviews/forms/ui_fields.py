@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from approvals.options import EDIT_PROPOSAL, Option
+from approvals.presets import OF_UI_TYPE
 from approvals.question import Question
-from reviews.forms.ui_schema import PRESET_OF_TYPE
 
 Json = dict[str, Any]
 
@@ -16,7 +16,7 @@ REASONS = ("reason", "comments", REASON)
 AMENDMENTS = "amendments"
 DECISION = "decision"
 
-_TYPE_OF_PRESET = {preset: kind for kind, preset in PRESET_OF_TYPE.items()}
+_TYPE_OF_PRESET = {preset: kind for kind, preset in OF_UI_TYPE.items()}
 _LONG_TEXT = 200
 
 

@@ -3,17 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-# `ui_schema.type` → preset. Data, not branches: a new type is a new line.
-PRESET_OF_TYPE = {
-    "review": "review",
-    "approval": "approval",
-    "input": "input",
-    "manual_processing": "fallback",
-    "iterative_refinement": "refinement",
-    "urgent_decision": "time-boxed",
-}
-# The presets whose form is the caller's; the others bring their own.
-_OWN_FORM = frozenset({"input"})
+from approvals.presets import OF_UI_TYPE, OWN_FORM
+
 # Field type → its JSON Schema, before the field's own members are added.
 _TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
@@ -44,16 +35,16 @@ def preset_of(ui_schema: Mapping[str, Any]) -> str:
     """
     kind = ui_schema.get("type")
     if kind is None:
-        return "input" if ui_schema.get("fields") else ""
-    if not isinstance(kind, str) or kind not in PRESET_OF_TYPE:
-        known = ", ".join(PRESET_OF_TYPE)
+        return next(iter(OWN_FORM)) if ui_schema.get("fields") else ""
+    if not isinstance(kind, str) or kind not in OF_UI_TYPE:
+        known = ", ".join(OF_UI_TYPE)
         raise UiSchemaInvalid([_error("/type", f"Known types are {known}.")])
-    return PRESET_OF_TYPE[kind]
+    return OF_UI_TYPE[kind]
 
 
 def takes_form(preset: str) -> bool:
     """Tell whether a preset is answered with the caller's own form."""
-    return preset in _OWN_FORM
+    return preset in OWN_FORM
 
 
 def form_of(ui_schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from approvals.errors import Invalid
 from approvals.models import Decision, User
-from approvals.presets import apply_preset
+from approvals.presets import AFTERWARDS, apply_preset
 from approvals.question import Question, Repeat
 from approvals.services.policies import published, published_question
 from reviews.models import Checkpoint, Ticket
@@ -68,7 +68,7 @@ def asked_again(look: Look, *, checkpoint: Checkpoint, request: TicketRequest) -
     """Return the question of a look. No rule, switch or bypass answers it: a person does."""
     policy = published(checkpoint.question_id)
     if look.why == Ticket.SecondLook.SAMPLE:
-        question = apply_preset("post-approval", onto=published_question(policy.pk))
+        question = apply_preset(AFTERWARDS, onto=published_question(policy.pk))
         # There is no hurry and no window to miss, as there is for whoever acts first by design.
         question = replace(question, timing=replace(question.timing, expires=None))
     else:

@@ -6,10 +6,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
+from approvals.errors import Invalid
 from approvals.models import ApprovalPolicy, User
+from approvals.presets import PRESETS
 from approvals.question import parse_question, render_question
 from approvals.services.policies import publish_policy, rendered
 from audit.clock import db_now
@@ -17,8 +20,9 @@ from audit.services import SYSTEM, Draft, record
 from reviews.events import actor_for
 from reviews.flags import BYPASS_REVIEW
 from reviews.models import Checkpoint, Queue, QueueChoice, Rule
-from reviews.ready.checkpoints import AFTER_BYPASS, OVERRIDE_ROLES, READY
+from reviews.ready.checkpoints import AFTER_BYPASS, GENERAL, OVERRIDE_ROLES, READY
 from reviews.ready.roles import ADMIN, AUDITOR, LEAD, MANAGER, OFFICE_ROLES, REVIEWER
+from reviews.rules import check_rule
 
 _SETTINGS = (
     *("title", "reference", "effect_sentence", "proposal_schema", "view", "otherwise"),
@@ -39,6 +43,41 @@ def load_ready(*, reset: bool = False, by: User | None = None) -> list[str]:
             changes += _load_checkpoint(data, reset=reset, by=by, now=now)
         changes += _load_oversight()
     return changes
+
+
+def load_described(rows: object, *, by: User | None = None) -> list[str]:
+    """Make the checkpoints that `rows` describe; return a sentence for each made.
+
+    A row has the members of those that come along; what is left out is as in `general`, and
+    `question` may be a preset's name. A checkpoint that is there already stays as it is.
+
+    :raises Invalid: naming the row that cannot be read.
+    """
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Invalid("Describe checkpoints as a JSON list of objects.")
+    changes: list[str] = []
+    with transaction.atomic():
+        for row in rows:
+            changes += _load_checkpoint(_described(row), reset=False, by=by, now=db_now())
+    return changes
+
+
+def _described(row: dict[str, Any]) -> dict[str, Any]:
+    name = str(row.get("slug"))
+    if unknown := row.keys() - GENERAL.keys():
+        raise Invalid(f"Checkpoint {name}: {', '.join(sorted(unknown))} is no member of one.")
+    data = {**GENERAL, **row}
+    data["question"] = PRESETS.get(str(data["question"]), data["question"])
+    try:
+        Checkpoint(slug=name, **{member: data[member] for member in _SETTINGS}).full_clean(
+            exclude=["question"], validate_unique=False
+        )
+        parse_question(data["question"])
+        for rule in data["rules"]:
+            check_rule(rule.get("when"), data["proposal_schema"])
+    except (ValidationError, ValueError, AttributeError, TypeError) as problem:
+        raise Invalid(f"Checkpoint {name}: {problem}") from problem
+    return data
 
 
 def load_bypass_review() -> None:

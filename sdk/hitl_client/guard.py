@@ -29,6 +29,8 @@ class _Consumed:
         self.claims: dict[str, Any] = consumed["claims"]
         self.recorded: str | None = None
         """The result the service has recorded, None so far."""
+        self.next_ticket: str | None = None
+        """Once it is recorded: the ticket that asks about the next step of a rollout, if one does."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.consumption_id} of ticket {self.ticket_id}>"
@@ -70,8 +72,8 @@ class Consumption(_Consumed):
         :raises HitlError: when the service could not record it.
         """
         self._refuse_second_record()
-        self._client.record_result(self.ticket_id, self.consumption_id, result)
-        self.recorded = result
+        noted = self._client.record_result(self.ticket_id, self.consumption_id, result)
+        self.recorded, self.next_ticket = result, noted.get("next")
 
     def __enter__(self) -> Self:
         self._enter_once()
@@ -104,8 +106,8 @@ class AsyncConsumption(_Consumed):
         :raises HitlError: when the service could not record it.
         """
         self._refuse_second_record()
-        await self._client.record_result(self.ticket_id, self.consumption_id, result)
-        self.recorded = result
+        noted = await self._client.record_result(self.ticket_id, self.consumption_id, result)
+        self.recorded, self.next_ticket = result, noted.get("next")
 
     async def __aenter__(self) -> Self:
         self._enter_once()

@@ -5,7 +5,10 @@ import os
 _DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 _JOURNEYS = {
     "test_description_holds.py": "sqlite",
+    "test_examples.py": "sqlite",
     "test_one_process.py": "sqlite",
+    "test_quickstarts.py": "sqlite",
+    "test_resuming.py": "sqlite",
     "test_seed_snippets.py": "sqlite",
     "test_stubs.py": "sqlite",
     "test_compose_processes.py": "postgresql",
