@@ -9,7 +9,7 @@ from audit.clock import db_now, shifted
 from reviews.services.counting import count_again, count_figures, day_of
 from reviews.services.requests import TicketRequest
 from reviews.services.sweeps import sweep_deadlines
-from reviews.services.tickets import open_ticket
+from reviews.services.tickets import open_ticket, revoke_ticket
 from reviews.services.votes import cast_vote
 
 REASONS = (
@@ -47,7 +47,7 @@ def live_through(*, days: int, per_day: int, seed: int = 5) -> None:
             took = timedelta(minutes=min(chance.lognormvariate(3.6, 1.1), 1200))
             with shifted(opened + took):
                 try:
-                    cast_vote(
+                    vote = cast_vote(
                         ticket_id=ticket.pk,
                         voter=chance.choice(people),
                         choice=choice,
@@ -57,6 +57,10 @@ def live_through(*, days: int, per_day: int, seed: int = 5) -> None:
                     )
                 except Refusal:
                     continue  # too many in an hour, or a moment too late
+                if choice == "approve" and chance.random() < 0.04:
+                    revoke_ticket(ticket_id=ticket.pk, by=vote.vote.voter, reason="The wrong one.")
+        with shifted(timedelta(hours=-24 * day + 6)):
+            sweep_deadlines()
     sweep_deadlines()
     count_again(since=day_of(db_now() - timedelta(days=days + 1)))
     count_figures()

@@ -26,6 +26,9 @@ _USUAL = 30
 # More columns than this are drawn as weeks.
 _MOST_COLUMNS = 62
 _MOST_BARS = 8
+# A day of one hasty answer would look like a turn of events.
+_LEAST_A_DAY = 3
+_LEFT_OUT = f"Where fewer than {_LEAST_A_DAY} are counted, nothing is drawn."
 _WORDS = {
     "approved": "Approved",
     "answered": "Answered",
@@ -279,18 +282,23 @@ def _volume(steps: Sequence[Step]) -> Panel:
     )
 
 
+def _only(values: Sequence[float | None], told: Sequence[bool]) -> list[float | None]:
+    return [value if tells else None for value, tells in zip(values, told, strict=True)]
+
+
 def _latency(steps: Sequence[Step], whole: Counts) -> Panel:
     half = [read.latency(counts, 0.5) for _, counts in steps]
     most = [read.latency(counts, 0.9) for _, counts in steps]
+    told = [counts["by_people"] >= _LEAST_A_DAY for _, counts in steps]
     return _panel(
         "latency",
         "Time to decide",
-        "From question to answer, where people gave it.",
+        f"From question to answer, where people gave it. {_LEFT_OUT}",
         lambda: charts.band(
             "Median time to decide, and the time within which 90 % were decided",
             [at for at, _ in steps],
-            charts.Series("Median", "line", half),
-            charts.Series("90 %", "band", most),
+            charts.Series("Median", "line", _only(half, told)),
+            charts.Series("90 %", "band", _only(most, told)),
         ),
         samples=whole["by_people"],
         head=["", "Decided by people", "Median", "90 % within"],
@@ -305,12 +313,15 @@ def _latency(steps: Sequence[Step], whole: Counts) -> Panel:
 
 def _in_time(steps: Sequence[Step], whole: Counts) -> Panel:
     held = [read.share(counts["in_time"], counts["asked"]) for _, counts in steps]
+    told = [counts["asked"] >= _LEAST_A_DAY for _, counts in steps]
     return _panel(
         "sla",
         "Ended in time",
-        "Of the tickets people were asked about.",
+        f"Of the tickets people were asked about. {_LEFT_OUT}",
         lambda: charts.shares(
-            "Share that ended in time", [at for at, _ in steps], charts.Series("", "line", held)
+            "Share that ended in time",
+            [at for at, _ in steps],
+            charts.Series("", "line", _only(held, told)),
         ),
         samples=whole["asked"],
         head=["", "Asked", "In time", "Share"],
