@@ -235,6 +235,7 @@ def _without_bounded_batches() -> None:
     from reviews.services import sweeps
 
     sweeps._batch = lambda: 10**9
+    sweeps.sweep_deadlines.__kwdefaults__["at_most"] = 10**9
 
 
 def _without_asked_by_error() -> None:
