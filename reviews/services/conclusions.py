@@ -90,6 +90,8 @@ def finish(turn: "Turn") -> None:
             "round": ticket.round,
             "digest": decision.digest,
             "action_digest": decision.executed_digest,
+            # As it stood when this was asked: switches, stubs, bypass, release.
+            "system": decision.system,
         },
         by_service=decision.by != Decision.By.VOTES,
     )

@@ -35,7 +35,7 @@ def test_what_is_asked_passes_after_five_seconds_and_not_before(stubbed):
     assert ticket.rule["why"].startswith(SENTENCE)
 
 
-def test_the_caller_and_the_story_read_that_no_person_decided(stubbed):
+def test_the_caller_and_the_story_read_that_no_person_decided(stubbed, settings):
     ticket = stubbed.open()
     with later(seconds=6):
         sweep_deadlines()
@@ -46,6 +46,10 @@ def test_the_caller_and_the_story_read_that_no_person_decided(stubbed):
     assert (told["decision"]["by"], told["comments"]) == ("stub", SENTENCE)
     assert events[-1]["type"] == "ticket.decided"
     assert events[-1]["data"]["by"] == "stub"
+    assert events[-1]["data"]["system"] == {
+        "release": settings.HITL_RELEASE, "human_in_the_loop": True, "flags": settings.HITL_FLAGS,
+        "stubs": True, "bypass": None,
+    }  # fmt: skip
 
 
 def test_a_person_who_is_quicker_decides(stubbed):
