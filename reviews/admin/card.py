@@ -318,7 +318,7 @@ def changed_fields(choice: Choice, content: Mapping[str, Any]) -> dict[str, Any]
     values = choice.form.values()
     return {
         name: values.get(name, "" if isinstance(content.get(name), str) else None)
-        for name in choice.form.names.values()
+        for name in choice.form.names
         if values.get(name, "" if isinstance(content.get(name), str) else None) != content.get(name)
     }
 

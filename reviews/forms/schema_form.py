@@ -1,7 +1,7 @@
 """A JSON Schema as a plain form: one field per property, nothing chosen beforehand."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from math import ceil, floor
 from typing import Any
@@ -12,6 +12,7 @@ from reviews.display.fields import humanised, is_scalar, scalar_text
 from reviews.display.inert import has_hidden
 
 _CHOOSE = ("", "Choose …")
+_DEEPEST = 3
 
 
 class SchemaForm(forms.Form):
@@ -32,25 +33,27 @@ class SchemaForm(forms.Form):
         initial: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(data, prefix=prefix)
-        self.names: dict[str, str] = {}
+        self.paths: dict[str, tuple[str, ...]] = {}
         self.kinds: dict[str, str] = {}
         self.choices: dict[str, list[Any]] = {}
-        properties = schema.get("properties")
-        properties = properties if isinstance(properties, Mapping) else {}
-        required = schema.get("required")
-        required = set(required) if isinstance(required, list) else set()
-        for position, (name, given) in enumerate(properties.items()):
+        for position, (path, part, label, required) in enumerate(_leaves(schema, labels or {})):
             key = f"f{position}"
-            self.names[key] = name
-            part = given if isinstance(given, Mapping) else {}
-            field = self._field(key, part, name in required)
-            field.label = str((labels or {}).get(name) or part.get("title") or humanised(name))
-            if initial is not None and name in initial:
-                field.initial = self._shown(key, initial[name])
+            self.paths[key] = path
+            field = self._field(key, part, required)
+            field.label = label
+            if len(path) > 1:
+                pass  # what is inside an object has no value before somebody gives it one
+            elif initial is not None and path[0] in initial:
+                field.initial = self._shown(key, initial[path[0]])
             elif self.kinds[key] != "tick" and "default" in part and is_scalar(part["default"]):
                 field.help_text += f" If left empty: {scalar_text(part['default'])}."
                 field.required = False
             self.fields[key] = field
+
+    @property
+    def names(self) -> list[str]:
+        """Return the members of the answer itself that are asked for as one field each."""
+        return [path[0] for path in self.paths.values() if len(path) == 1]
 
     def _field(self, key: str, part: Mapping[str, Any], required: bool) -> forms.Field:
         common: dict[str, Any] = {
@@ -128,12 +131,22 @@ class SchemaForm(forms.Form):
 
     def values(self) -> dict[str, Any]:
         """Return the answer as JSON values; what was left empty is not in it."""
+        given = {
+            key: value
+            for key in self.paths
+            if (value := self.cleaned_data.get(key)) is not None and value != ""
+        }
+        # A box nobody ticked does not bring the optional object around it into being.
+        begun = {self.paths[key][:-1] for key, value in given.items() if value is not False}
         found: dict[str, Any] = {}
-        for key, name in self.names.items():
-            value = self.cleaned_data.get(key)
-            if value is None or value == "":
+        for key, value in given.items():
+            *around, name = self.paths[key]
+            if around and value is False and tuple(around) not in begun:
                 continue
-            found[name] = self._value(key, value)
+            inner = found
+            for step in around:
+                inner = inner.setdefault(step, {})
+            inner[name] = self._value(key, value)
         return found
 
     def _value(self, key: str, value: Any) -> Any:
@@ -150,7 +163,7 @@ class SchemaForm(forms.Form):
 
     def blame(self, errors: Iterable[Mapping[str, str]], *, at: str) -> list[str]:
         """Put a refusal's errors beside their fields; return the sentences that fit none."""
-        places = {f"{at}/{_escaped(name)}": key for key, name in self.names.items()}
+        places = {"/".join([at, *map(_escaped, path)]): key for key, path in self.paths.items()}
         rest: list[str] = []
         for error in errors:
             pointer = error.get("pointer", "")
@@ -162,6 +175,32 @@ class SchemaForm(forms.Form):
             else:
                 self.add_error(key, error.get("message", ""))
         return rest
+
+
+def _leaves(
+    schema: Mapping[str, Any],
+    labels: Mapping[str, str],
+    path: tuple[str, ...] = (),
+    before: str = "",
+    *,
+    asked: bool = True,
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any], str, bool]]:
+    """Yield path, schema, label and whether it must be given, for each field of a form.
+
+    An object inside is asked for member by member; what lies deeper is typed as JSON.
+    """
+    properties = schema.get("properties")
+    required = schema.get("required")
+    needed = set(required) if isinstance(required, list) and asked else set()
+    for name, given in properties.items() if isinstance(properties, Mapping) else ():
+        part = given if isinstance(given, Mapping) else {}
+        label = before + str(labels.get(name) or part.get("title") or humanised(name))
+        inside = (*path, name)
+        whole = part.get("type") == "object" and part.get("properties")
+        if whole and isinstance(whole, Mapping) and len(inside) < _DEEPEST:
+            yield from _leaves(part, {}, inside, f"{label}: ", asked=name in needed)
+        else:
+            yield inside, part, label, name in needed
 
 
 def _bound(value: object) -> int | float | None:

@@ -78,3 +78,58 @@ def test_only_single_values_of_a_proposal_can_be_typed_anew():
         "ok": "boolean",
         "note": "string",
     }
+
+
+NESTED = {
+    "type": "object",
+    "properties": {
+        "budget": {
+            "type": "object",
+            "title": "Budget",
+            "properties": {
+                "limit": {"type": "number", "title": "New limit", "minimum": 1},
+                "until": {"type": "object", "properties": {"month": {"type": "integer"}}},
+                "firm": {"type": "boolean", "default": False},
+            },
+            "required": ["limit"],
+        },
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "rows": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": [],
+}
+
+
+def nested_form(**typed):
+    return SchemaForm(NESTED, {f"x-{key}": value for key, value in typed.items()}, prefix="x")
+
+
+def test_an_object_inside_is_asked_for_member_by_member():
+    form = nested_form(f0="500", f1="7", f3="a\nb", f4='[{"a": 1}]')
+    labels = [field.label for field in form.fields.values()]
+    assert labels == ["Budget: New limit", "Budget: Until: Month", "Budget: Firm", "Tags", "Rows"]
+    assert form.is_valid(), form.errors
+    assert form.values() == {
+        "budget": {"limit": 500, "until": {"month": 7}, "firm": False},
+        "tags": ["a", "b"],
+        "rows": [{"a": 1}],
+    }
+
+
+def test_an_optional_object_nobody_touched_is_not_in_the_answer():
+    form = nested_form()
+    assert form.is_valid(), form.errors
+    assert form.values() == {}
+
+
+def test_a_refusal_finds_the_field_inside():
+    form = nested_form(f0="500")
+    assert form.is_valid()
+    rest = form.blame([{"pointer": "/response/budget/limit", "message": "Too much."}],
+                      at="/response")  # fmt: skip
+    assert (rest, form.errors["f0"]) == ([], ["Too much."])
+
+
+def test_the_step_of_a_number_is_how_its_field_moves():
+    schema = {"type": "object", "properties": {"a": {"type": "number", "x-step": 0.1}}}
+    assert 'step="0.1"' in str(SchemaForm(schema, prefix="x")["f0"])
