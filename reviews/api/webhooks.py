@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -33,7 +34,7 @@ from reviews.services.endpoints import (
 
 _VIEW = "reviews.view_webhookendpoint"
 _ADD, _CHANGE = "reviews.add_webhookendpoint", "reviews.change_webhookendpoint"
-_EVERY = {"GET": MANAGE, "POST": MANAGE, "PATCH": MANAGE, "DELETE": MANAGE}
+_EVERY: dict[str, str] = {"GET": MANAGE, "POST": MANAGE, "PATCH": MANAGE, "DELETE": MANAGE}
 
 
 def _members(endpoint: WebhookEndpoint) -> dict[str, Any]:
@@ -81,7 +82,8 @@ class _Webhooks(ApiView):
         super().initial(request, *args, **kwargs)
         if self.user.is_machine:
             raise NotAllowed("A service key is a machine; people manage webhooks.")
-        self.need(_VIEW if request.method == "GET" else self.rights.get(request.method, _CHANGE))
+        method = request.method or ""
+        self.need(_VIEW if method in SAFE_METHODS else self.rights.get(method, _CHANGE))
 
     def found(self, webhook_id: str) -> WebhookEndpoint:
         """Return the endpoint of this id.
@@ -278,7 +280,7 @@ class DeliveriesPage(_Webhooks):
         pages = CursorPage()
         rows = Delivery.objects.filter(endpoint=self.found(webhook_id)).defer("body")
         page = pages.paginate_queryset(rows.prefetch_related("failures"), request, self)
-        return pages.get_paginated_response(DeliveryAnswer(page, many=True).data)
+        return pages.get_paginated_response([DeliveryAnswer(row).data for row in page])
 
 
 class ReplayPage(_Webhooks):
