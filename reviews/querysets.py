@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, IntegerField, Q, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Least
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     # Named in the class lines below.
     from reviews.models.queue import Lane
     from reviews.models.ticket import Ticket  # noqa: F401
+
+
+class CountUpTo(Subquery):
+    """How many rows a sliced queryset has."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
 
 
 class LaneQuerySet(models.QuerySet["Lane"]):

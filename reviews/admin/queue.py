@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import IntegerField, OuterRef, Prefetch, Q, Subquery
+from django.db.models import OuterRef, Prefetch, Q, Subquery
 from django.http import HttpRequest
 
 from approvals.models import User, Vote
@@ -19,7 +19,7 @@ from reviews.display.fields import currency_of, money
 from reviews.display.switches import switched_off
 from reviews.models import Assignment, Lane, Queue, Ticket
 from reviews.models.checkpoint import Risk
-from reviews.querysets import TicketQuerySet
+from reviews.querysets import CountUpTo, TicketQuerySet
 
 PAGE = 50
 # So many tickets of a lane are counted and no more; the page says 99+ from here on.
@@ -178,13 +178,6 @@ def find(tickets: TicketQuerySet, words: str) -> TicketQuerySet:
         | Q(requester__username__icontains=words)
         | Q(requester__first_name__icontains=words)
     )
-
-
-class CountUpTo(Subquery):
-    """How many rows a sliced queryset has."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
-    output_field = IntegerField()
 
 
 class QueuePage:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,8 +19,10 @@ from reviews.models import Assignment, Counted, DayFigures, Lane, ReviewerDay, T
 
 # A transaction may still be writing a fact of a moment ago; none of ours lasts as long as this.
 SETTLES_IN = timedelta(minutes=5)
-# Pieces of one run; a new installation catches up on its past in several.
-MOST_DAYS = 40
+# A run that catches up on a long past stops after so many seconds; the next one goes on.
+PATIENCE = 30.0
+# No piece is so long that a busy day's would keep the database from answering in time.
+_PIECE = timedelta(hours=3)
 _DAY = timedelta(days=1)
 _ENDED = (
     *(Ticket.Status.APPROVED, Ticket.Status.ANSWERED, Ticket.Status.REJECTED),
@@ -51,13 +54,14 @@ def count_figures() -> datetime | None:
 
     :returns: the instant up to which everything is counted, or None while nothing ever happened.
     """
-    until = None
-    for _ in range(MOST_DAYS):
+    stop, until = monotonic() + PATIENCE, None
+    while monotonic() < stop:
         with transaction.atomic():
             mark = Counted.objects.select_for_update().order_by("pk").first() or _begun()
             if mark is None:
                 return None
-            until = min(_next_midnight(mark.until), db_now() - SETTLES_IN)
+            end = min(mark.until + _PIECE, _next_midnight(mark.until))
+            until = min(end, db_now() - SETTLES_IN)
             if until <= mark.until:
                 return mark.until
             _keep(*counted(mark.until, until))
