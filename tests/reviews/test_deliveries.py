@@ -247,6 +247,26 @@ def test_a_callback_is_signed_with_the_secret_of_its_key(cast: Cast, receiver: R
 
 
 @pytest.mark.db
+def test_a_callback_is_tried_again_by_the_table_and_410_ends_it(
+    cast: Cast, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    cast.vote(cast.open(callback_url=receiver.url), cast.ann, "approve")
+    dispatch_due()
+    row = Delivery.objects.get()
+    assert (row.state, row.attempts, row.last_status) == ("waiting", 1, 500)
+    receiver.status = 410
+    with later(seconds=6):
+        assert dispatch_due() == 1
+    row.refresh_from_db()
+    assert (row.state, row.last_status) == ("parked", 410)
+    assert len(set(receiver.ids)) == 1
+    deliver_again(delivery_id=row.pk, by=cast.max)
+    receiver.status = 204
+    assert dispatch_due() == 1
+
+
+@pytest.mark.db
 def test_a_callback_to_the_inside_is_parked_and_nothing_is_called(
     cast: Cast, receiver: Receiver, settings: Any
 ) -> None:
