@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from django.db import connection
 
 from approvals.models import Decision
 from audit.clock import db_now
@@ -17,6 +18,10 @@ from reviews.services.lanes import put_in_lane
 pytestmark = pytest.mark.db
 MANY = 10_000
 DAY = timedelta(days=1)
+CHANGED = (
+    *("id", "ref", "decision_id", "queue_id", "lane_id", "created_at", "financial_impact"),
+    *("amount", "compliance", "ai", "rank_base", "rank_young"),
+)
 
 
 def by_hand(ticket, queue, now):
@@ -51,24 +56,21 @@ def fill(cast, chance, now):
         queue.pk: put_in_lane(queue_id=queue.pk, policy_id=asked.policy_id, region_id=None)
         for queue in (usual, other)
     }
-    decisions, tickets = [], []
+    decisions, changes, tickets = [], [], {}
     for number in range(MANY):
         queue = chance.choice([usual, other])
-        age = DAY * chance.choice([chance.random(), 1.0, 3 * chance.random()])
-        ticket = Ticket()
-        for column in Ticket._meta.concrete_fields:
-            setattr(ticket, column.attname, getattr(first, column.attname))
-        decision = Decision()
-        for column in Decision._meta.concrete_fields:
-            setattr(decision, column.attname, getattr(asked, column.attname))
-        decision.pk, decision.subject = new_id(), new_id()
-        ticket.pk, ticket.ref, ticket.decision_id = decision.subject, 20_000 + number, decision.pk
-        ticket.queue_id, ticket.lane_id = queue.pk, lanes[queue.pk]
-        ticket.created_at = now - age
-        ticket.financial_impact = chance.choice([None, 0.0, chance.random()])
-        ticket.amount = chance.choice([None, chance.randint(0, 900)])
-        ticket.compliance = chance.random() < 0.2
-        ticket.ai = {"confidence": chance.random()}
+        ticket = Ticket(
+            id=new_id(),
+            ref=20_000 + number,
+            decision_id=new_id(),
+            queue_id=queue.pk,
+            lane_id=lanes[queue.pk],
+            created_at=now - DAY * chance.choice([chance.random(), 1.0, 3 * chance.random()]),
+            financial_impact=chance.choice([None, 0.0, chance.random()]),
+            amount=chance.choice([None, chance.randint(0, 900)]),
+            compliance=chance.random() < 0.2,
+            ai={"confidence": chance.random()},
+        )
         ticket.rank_base, ticket.rank_young = constants(
             impact=ticket.financial_impact,
             amount=ticket.amount,
@@ -78,25 +80,44 @@ def fill(cast, chance, now):
             created_at=ticket.created_at,
             weights=Weights(**queue.weights),
         )
-        decisions.append(decision)
-        tickets.append(ticket)
-    Decision.objects.bulk_create(decisions, batch_size=500)
-    Ticket.objects.bulk_create(tickets, batch_size=500)
-    return {queue.pk: queue for queue in (usual, other)}, {
-        ticket.pk: ticket for ticket in (first, *tickets)
-    }
+        decisions.append({"id": ticket.decision_id, "subject": ticket.pk})
+        changes.append({name: getattr(ticket, name) for name in CHANGED})
+        tickets[ticket.pk] = ticket
+    copy(asked, decisions)
+    copy(first, changes)
+    return {queue.pk: queue for queue in (usual, other)}, {first.pk: first, **tickets}
+
+
+def copy(row, changes):
+    """Insert a row again and again with some columns changed; ten times as fast as models do."""
+    names = list(changes[0])
+    fields = {field.attname: field for field in row._meta.concrete_fields}
+    columns = [field.column for field in fields.values()]
+    values = ["%s" if name in names else field.column for name, field in fields.items()]
+    order = [name for name in fields if name in names]
+    key = fields["id"].get_db_prep_save(row.pk, connection)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {row._meta.db_table} ({', '.join(columns)}) "
+            f"SELECT {', '.join(values)} FROM {row._meta.db_table} WHERE id = %s",
+            [
+                [*(fields[name].get_db_prep_save(change[name], connection) for name in order), key]
+                for change in changes
+            ],
+        )
 
 
 def test_the_order_of_ten_thousand_is_the_formulas_at_random_times(cast):
     chance = random.Random(44)
     start = db_now()
     queues, tickets = fill(cast, chance, start)
-    rows = Ticket.objects.only("pk")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # else the database takes the tables for empty
     for moment in (0.0, chance.random() * 6, 6 + chance.random() * 30):
         now = start + timedelta(hours=moment)
         seen, after = [], None
         while True:
-            page = waiting_page(cast.ann, now=now, after=after, size=5000, rows=rows)
+            page = waiting_page(cast.ann, now=now, after=after, size=5000)
             seen += [ticket.pk for ticket in page.tickets]
             after = page.after
             if after is None:
