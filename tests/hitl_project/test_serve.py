@@ -7,9 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from itertools import pairwise
+from urllib.request import Request, urlopen
 
 import pytest
+from websockets.sync.client import connect
 
 from hitl_project.embedded import Supervised, sole_process
 from tests.serving import ROOT, environment, manage, serving
@@ -24,6 +27,30 @@ def test_it_stops_within_five_seconds_although_somebody_is_connected(how, data_f
             idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert idle.recv(4096).startswith(b"HTTP/1.1 200")
             assert served.stop(how) < 5.0
+        assert served.process.returncode == 0
+        assert "Traceback" not in served.log
+
+
+@pytest.mark.real
+def test_it_stops_within_five_seconds_although_sockets_are_open(data_folder):
+    known = manage("seed_demo", folder=data_folder, MAIL_NOTICES="false")
+    assert known.returncode == 0, known.stderr
+    demo = json.loads((data_folder / "demo.json").read_text())
+    key = {"Authorization": f"Bearer {demo['service_key']}"}
+    with serving(data_folder) as served, ExitStack() as all_open:
+        address = served.url.replace("http", "ws") + "/ws/v1/me"
+        sockets = [
+            all_open.enter_context(connect(address, additional_headers=key)) for _ in range(10)
+        ]
+        assert json.loads(sockets[0].recv(10))["type"] == "hello"
+        told = Request(
+            f"{served.url}/api/v1/tickets",
+            b'{"title": "Heard at once"}',
+            {**key, "Content-Type": "application/json"},
+        )
+        ticket = json.loads(urlopen(told, timeout=10).read())["id"]
+        assert [json.loads(socket.recv(10))["id"] for socket in sockets[:1]] == [ticket]
+        assert served.stop() < 5.0
         assert served.process.returncode == 0
         assert "Traceback" not in served.log
 
