@@ -20,10 +20,11 @@ def deaths(scene: Scene, *, count: int, control: bool = False) -> Figure:
     kinds = ["dying-after-commit", "short-lease"] + ["rows-after-commit"] * control
     with apart(scene.folder, with_faults=kinds) as here:
         who = people(here, voters=4)
-        load = Load(here, who, who.open_many(count * 60), pause=0.05, seed=scene.seed)
+        # As slow as leaves votes for every death, however long a process takes to be back.
+        load = Load(here, who, who.open_many(count * 80), pause=0.4, seed=scene.seed)
         load.start()
         died, down = 0, []
-        until = time.monotonic() + PATIENCE * 3
+        until = time.monotonic() + PATIENCE * 8
         while died < count and load.going and time.monotonic() < until:
             if not any(here.folder.joinpath("deaths").iterdir()):
                 here.folder.joinpath("deaths", str(died)).touch()
