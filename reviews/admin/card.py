@@ -246,7 +246,7 @@ def _form(
         schema = edit_schema(content, schema, labels)
         return SchemaForm(schema, data, prefix=prefix, labels=labels, initial=content)
     if isinstance(option.form, Mapping):
-        given = {**_prefilled(option.form, content), **drafts}
+        given = {**drafts, **_prefilled(option.form, content)}
         return SchemaForm(option.form, data, prefix=prefix, initial=_texts(option.form, given))
     return None
 

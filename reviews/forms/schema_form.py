@@ -189,11 +189,14 @@ def _leaves(
 
     An object inside is asked for member by member; what lies deeper is typed as JSON.
     """
-    properties = schema.get("properties")
+    found = schema.get("properties")
+    properties = found if isinstance(found, Mapping) else {}
     required = schema.get("required")
-    needed = set(required) if isinstance(required, list) and asked else set()
-    for name, given in properties.items() if isinstance(properties, Mapping) else ():
-        part = given if isinstance(given, Mapping) else {}
+    listed = [name for name in required if name in properties] if isinstance(required, list) else []
+    needed = set(listed) if asked else set()
+    # A stored object forgets the order of its members; the list of the required does not.
+    for name in dict.fromkeys([*listed, *properties]):
+        part = properties[name] if isinstance(properties[name], Mapping) else {}
         label = before + str(labels.get(name) or part.get("title") or humanised(name))
         inside = (*path, name)
         whole = part.get("type") == "object" and part.get("properties")

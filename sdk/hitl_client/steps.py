@@ -203,7 +203,9 @@ class HumanStep:
                     "name": "refined_result",
                     "type": "textarea",
                     "label": f"Refine Result (Iteration {iteration})",
-                    "default": json.dumps(result, indent=2, ensure_ascii=False),
+                    "default": result
+                    if isinstance(result, str)
+                    else json.dumps(result, indent=2, ensure_ascii=False),
                     "required": True,
                 },
                 {
