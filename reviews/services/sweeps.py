@@ -79,7 +79,7 @@ def lateness() -> float:
 
 def _batch() -> int:
     # SQLite has one writer: whoever votes waits until a batch is over.
-    return 500 if connection.vendor == "postgresql" else 100
+    return 250 if connection.vendor == "postgresql" else 100
 
 
 def _conclude_apart(ticket_ids: Iterable[UUID]) -> list[UUID]:
