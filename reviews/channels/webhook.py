@@ -11,6 +11,7 @@ from reviews.channels.outcome import Fate, Outcome, Send, Unbuildable
 from reviews.models import Delivery
 from reviews.outbound import Client, Unreachable
 
+GONE = 410  # the answer of a receiver that wants no more
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 
 
@@ -32,11 +33,15 @@ def prepare_webhook(delivery: Delivery, now: datetime) -> Send:
 def prepare_callback(delivery: Delivery, now: datetime) -> Send:
     """Return the message to the ticket's own address, signed with the secret of its key.
 
-    :raises Unbuildable: when no key opened the ticket, so that nothing could sign.
+    :raises Unbuildable: when no key opened the ticket, so that nothing could sign; when its address
+        answered 410 before.
     """
     key = delivery.ticket.access_key if delivery.ticket else None
     if key is None or not key.callback_secret:
         raise Unbuildable("The ticket was opened without a key that could sign its callback.")
+    parked = Delivery.objects.filter(ticket=delivery.ticket, state=Delivery.State.PARKED)
+    if parked.filter(channel="callback", last_status=GONE).exclude(pk=delivery.pk).exists():
+        raise Unbuildable("The receiver answered 410 before: it wants no more about this ticket.")
     return _message(delivery, url=delivery.target, secrets=[key.callback_secret], now=now)
 
 
@@ -74,6 +79,6 @@ def outcome_of(status: int) -> Outcome:
     """Return what an answer's status means; a redirect is a failure like any other."""
     if 200 <= status < 300:
         return Outcome("sent", status)
-    if status == 410:
+    if status == GONE:
         return Outcome("gone", status, "The receiver answered 410: it wants no more.")
     return Outcome("retry", status, f"The receiver answered {status}.")

@@ -28,6 +28,7 @@ from reviews.services.endpoints import (
     send_test,
 )
 from reviews.services.outcomes import RETRY_AFTER, note
+from reviews.services.tickets import revoke_ticket
 from tests.builders import Cast
 
 
@@ -260,6 +261,11 @@ def test_a_callback_is_tried_again_by_the_table_and_410_ends_it(
         assert dispatch_due() == 1
     row.refresh_from_db()
     assert (row.state, row.last_status) == ("parked", 410)
+    revoke_ticket(ticket_id=row.ticket_id, by=cast.ann, reason="Wrong one.")
+    assert dispatch_due() == 1
+    later_one = Delivery.objects.get(type="ticket.revoked")
+    assert (later_one.state, later_one.last_status) == ("parked", None)
+    assert "410 before" in later_one.last_error
     assert len(set(receiver.ids)) == 1
     deliver_again(delivery_id=row.pk, by=cast.max)
     receiver.status = 204
