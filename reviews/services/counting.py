@@ -55,13 +55,14 @@ def count_figures() -> datetime | None:
     :returns: the instant up to which everything is counted, or None while nothing ever happened.
     """
     stop, until = monotonic() + PATIENCE, None
+    # Read once: chasing a present that goes on would never end.
+    settled = db_now() - SETTLES_IN
     while monotonic() < stop:
         with transaction.atomic():
             mark = Counted.objects.select_for_update().order_by("pk").first() or _begun()
             if mark is None:
                 return None
-            end = min(mark.until + _PIECE, _next_midnight(mark.until))
-            until = min(end, db_now() - SETTLES_IN)
+            until = min(mark.until + _PIECE, _next_midnight(mark.until), settled)
             if until <= mark.until:
                 return mark.until
             _keep(*counted(mark.until, until))
