@@ -182,7 +182,7 @@ class Reader:
         if isinstance(value, str):
             self._letters(value, pointer)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            if abs(value) > GREATEST if isinstance(value, int) else not math.isfinite(value):
+            if not math.isfinite(value) or abs(value) > GREATEST:
                 self.refuse(pointer, "Another program could not read this number exactly.")
         elif value is not None and not isinstance(value, bool):
             self.refuse(pointer, "This is not a JSON value.")

@@ -214,6 +214,7 @@ def test_carried_json_is_small_and_shallow() -> None:
         ({"a\0": 1}, "/x/a\0", "NUL and half characters are not text."),
         ({"a": GREATEST + 1}, "/x/a", "Another program could not read this number exactly."),
         ({"a": -GREATEST - 1}, "/x/a", "Another program could not read this number exactly."),
+        ({"a": 1e300}, "/x/a", "Another program could not read this number exactly."),
         ({"a": math.inf}, "/x/a", "Another program could not read this number exactly."),
         ({"a": {1, 2}}, "/x/a", "This is not a JSON value."),
         ({"a": b"x"}, "/x/a", "This is not a JSON value."),
