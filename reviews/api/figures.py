@@ -82,7 +82,7 @@ class ReviewerLoadAnswer(serializers.Serializer[Any]):
 class WaitingAnswer(serializers.Serializer[Any]):
     """What waits now."""
 
-    count = serializers.IntegerField(help_text="Counted up to 10,001.")
+    count = serializers.IntegerField(help_text="Counted up to 1,001.")
     overdue = serializers.IntegerField()
     oldest_at = serializers.DateTimeField(allow_null=True)
     oldest_seconds = serializers.FloatField(allow_null=True)

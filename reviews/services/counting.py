@@ -233,6 +233,7 @@ def _ending(row: Mapping[str, Any]) -> Ended:
 def _undone(since: datetime, until: datetime) -> Iterable[tuple[Place, Counts]]:
     rows = Ticket.objects.filter(
         status=Ticket.Status.REVOKED,
+        closed_at__isnull=False,  # as the index has it
         decision__effect__in=ALLOWING,
         decision__revoked_at__gte=since,
         decision__revoked_at__lt=until,

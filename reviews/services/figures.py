@@ -20,8 +20,8 @@ LOOKS_BACK = timedelta(days=30)
 # Counting what was not counted yet must not take longer than a page may; an installation that
 # still catches up on its past shows its figures up to there, and says so.
 MOST_LIVE = timedelta(days=2)
-# So many waiting tickets are counted; more are "10,000+".
-MANY = 10_000
+# So many waiting tickets are counted; more are "1,000+".
+MANY = 1000
 
 _Read = TypeVar("_Read")
 
