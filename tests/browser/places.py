@@ -36,6 +36,7 @@ _COSTS = {
     "monthly_budget": 2500,
     "breakdown": {"search": 40, "writing": 51},
 }
+_CHEAP = {**_COSTS, "daily_spend": 1, "operation_cost": 1, "projected_month": 30}
 _RICH = {
     "payee": "ACME",
     "total": 900,
@@ -104,6 +105,26 @@ def _decided(choice: str, **more: Any) -> Callable[[Demo], str]:
         return page_of(demo, one)
 
     return address
+
+
+def _passed(demo: Demo) -> str:
+    return page_of(demo, demo.api.open("Costs", checkpoint="cost-threshold", proposal=_CHEAP))
+
+
+def _looked_at(demo: Demo) -> str:
+    one = demo.api.open("Costs", checkpoint="cost-threshold", proposal=_CHEAP)
+    asked = {"reason": "It was billed twice."}
+    return page_of(demo, demo.api.call("POST", f"/tickets/{one['id']}/request-review", asked))
+
+
+def _ready_rules(page: Page) -> None:
+    """Open the ready-made rules and add a set of bands to the page."""
+    page.locator("#main [href$='/change/']").first.click()
+    page.locator("summary", has_text="Ready-made rules").click()
+    page.get_by_role("button", name="Add these bands").click()
+    page.get_by_text("Sure enough to pass").first.wait_for()
+    page.locator("#simulated h3, #simulated p").first.wait_for()
+    page.locator("summary", has_text="Ready-made rules").click()
 
 
 def _changed(demo: Demo) -> str:
@@ -347,6 +368,9 @@ DESK = (
     Place("ticket, of a campaign", ticket(checkpoint="email-campaign", proposal=_CAMPAIGN)),
     Place("ticket, of an upgrade", ticket(checkpoint="ai-upgrade", proposal=_UPGRADE)),
     Place("ticket, of costs", ticket(checkpoint="cost-threshold", proposal=_COSTS)),
+    Place("ticket, passed by a rule", _passed, who="leo",
+          opened=("summary:has-text('Have a person look')",)),
+    Place("ticket, a second look", _looked_at, who="leo"),
     Place("ticket, held", _held),
     Place("ticket, approved", _decided("approve"), opened=(".card details > summary",)),
     Place("ticket, rejected", _decided("reject", reason="Paid in March.")),
@@ -391,6 +415,8 @@ SETTINGS = (
           does=follow(".take")),
     Place("a checkpoint", at("/admin/reviews/checkpoint/"), who="ada",
           does=follow("[href$='/change/']")),
+    Place("a checkpoint, its ready-made rules", at("/admin/reviews/checkpoint/"), who="ada",
+          does=_ready_rules),
     Place("a new checkpoint", at("/admin/reviews/checkpoint/add/"), who="ada"),
     Place("a policy", at("/admin/approvals/approvalpolicy/"), who="ada",
           does=follow("#main [href$='/change/']")),
