@@ -71,20 +71,6 @@ def crowd_of_people(*, count: int) -> list[str]:
     return [builders.personal_token(person) for person in people]
 
 
-def tell_group(*, text: str) -> float:
-    """Tell everybody in the floor's group a text; return when that began."""
-    import asyncio
-
-    from channels.layers import get_channel_layer
-
-    if "loop" not in _state:
-        _state["loop"] = asyncio.new_event_loop()
-    begun = time.monotonic()
-    message = {"type": "told", "text": text}
-    _state["loop"].run_until_complete(get_channel_layer().group_send("all", message))
-    return begun
-
-
 def _timed(acts: Sequence[Callable[[], object]]) -> Json:
     """Do these; return begin, end, what each took, and how many the database refused."""
     from approvals.errors import Busy
