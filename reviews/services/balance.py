@@ -23,7 +23,9 @@ from reviews.services.turns import Turn, turn_at
 log = logging.getLogger(__name__)
 
 # So many tickets are looked at in one run; the next run goes on behind them.
-_AT_ONCE = 100
+_AT_ONCE = 25
+# And so many times while each of them finds somebody.
+_ROUNDS = 8
 _NOBODY = "Nobody who may decide this is free: their field, hours, absence or number of tickets."
 
 
@@ -132,7 +134,14 @@ def assign_waiting(*, rounds: Rounds = _waiting) -> int:
         rest = free.filter(pk__gt=after) if after else free
         return list(rest.values_list("pk", flat=True)[:_AT_ONCE])
 
-    return _each(rounds.next(ids), _assign_waiting)
+    given = 0
+    for _ in range(_ROUNDS):
+        found = rounds.next(ids)
+        done = _each(found, _assign_waiting)
+        given += done
+        if done < _AT_ONCE:
+            break
+    return given
 
 
 def _assign_waiting(ticket_id: UUID) -> bool:
@@ -176,8 +185,13 @@ def rebalance(*, rounds: Rounds = _holding) -> int:
         return list(rest.values_list("pk", flat=True)[:_AT_ONCE])
 
     looked_at = [*gone.values_list("pk", flat=True)[:_AT_ONCE], *rounds.next(ids)]
-    tickets = Assignment.objects.filter(pk__in=looked_at).values_list("ticket", flat=True)
-    return _each(sorted(set(tickets)), _take_from_who_left)
+    # Nobody's ticket is locked only to find that all is well; under the lock it is asked again.
+    tickets = [
+        one.ticket_id
+        for one in held.filter(pk__in=looked_at).select_related("person", "ticket__decision")
+        if _why_gone(one, one.ticket, now=now)
+    ]
+    return _each(tickets, _take_from_who_left)
 
 
 def _take_from_who_left(ticket_id: UUID) -> bool:
@@ -185,7 +199,9 @@ def _take_from_who_left(ticket_id: UUID) -> bool:
         held = held_on(turn)
         if held is None or turn.ticket.status != Ticket.Status.PENDING:
             return False
-        if turn.decision.settled_at is not None or not (why := _why_gone(turn, held)):
+        if turn.decision.settled_at is not None or not (
+            why := _why_gone(held, turn.ticket, now=turn.now)
+        ):
             return False
         held.released_at = turn.now
         held.save(update_fields=["released_at"])
@@ -199,19 +215,16 @@ def _take_from_who_left(ticket_id: UUID) -> bool:
         return True
 
 
-def _why_gone(turn: Turn, held: Assignment) -> str:
+def _why_gone(held: Assignment, ticket: Ticket, *, now: datetime) -> str:
     """Return why somebody cannot go on with a ticket, or nothing where they can."""
     person = held.person
     given = held.by_id != held.person_id
-    lent = _away(turn.now).filter(lender=person)
+    lent = _away(now).filter(lender=person)
     # Who took it while away is evidently there.
     if given and person.is_active and lent.exists():
         return "they are away"
     poll = read_poll(
-        decision=turn.decision,
-        also=[person.pk],
-        within=turn.ticket.people_within(),
-        now=turn.now,
+        decision=ticket.decision, also=[person.pk], within=ticket.people_within(), now=now
     )
     code = poll.refusal_for(person, choice=None)
     return _WHY_GONE.get(code, _WHY_GONE["not-eligible"]) if code else ""
