@@ -12,7 +12,6 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from approvals.models import User, Vote
 from reviews.insights.facts import Counts
 from reviews.models import Checkpoint, Counted, DayFigures, Lane, Region, ReviewerDay, Ticket
-from reviews.querysets import CountUpTo
 from reviews.services.counting import Place, Ticketed, Worked, counted, day_of, first_day, midnight
 from reviews.services.counting import votes_counted as _votes_counted
 
@@ -160,22 +159,21 @@ def loads(people: Mapping[int, Counts]) -> list[Load]:
 
 
 def waiting(*, scope: Scope, now: datetime) -> Waiting:
-    """Return what waits now, looked up lane by lane in indexes: a long queue costs no more.
+    """Return what waits now, found lane by lane in indexes: a long queue costs no more.
 
     Of whatever AI model: none of these indexes leads to a model.
     """
-    here = _waiting_here(scope)
-    late = here.filter(due_at__lte=now)
-    found = _lanes(scope).annotate(
-        number=CountUpTo(here.values("pk")[: MANY + 1]),
-        late=CountUpTo(late.values("pk")[: MANY + 1]),
-        since=_first(here),
+    # Named one by one: of lanes it must look for, the database does not know how few they are.
+    here = Ticket.objects.waiting().filter(
+        lane__in=list(_lanes(scope).values_list("pk", flat=True))
     )
-    rows = list(found.values_list("number", "late", "since"))
+    if scope.checkpoint is not None:
+        here = here.filter(checkpoint=scope.checkpoint)
+    late = here.filter(due_at__lte=now)
     return Waiting(
-        count=min(sum(number for number, _, _ in rows), MANY + 1),
-        oldest=min((since for _, _, since in rows if since is not None), default=None),
-        late=min(sum(late for _, late, _ in rows), MANY + 1),
+        count=here.order_by().values("pk")[: MANY + 1].count(),
+        oldest=waiting_since(scope=scope),
+        late=late.order_by().values("pk")[: MANY + 1].count(),
     )
 
 
