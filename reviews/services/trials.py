@@ -66,7 +66,10 @@ def try_sample(*, checkpoint: Checkpoint, request: TicketRequest, by: User, now:
                     holders=holders,
                     amount=ticket.amount,
                     ends=deadlines(
-                        priority=ticket.priority, timing=question.timing, created_at=now
+                        priority=ticket.priority,
+                        timing=question.timing,
+                        created_at=now,
+                        calendar=ticket.queue.hours,
                     ),
                 )
     except SchemaMismatch as refusal:
