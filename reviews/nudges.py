@@ -93,7 +93,7 @@ def _publish_forever() -> None:
             while len(nudges) < MOST:
                 nudges.append(_waiting.get_nowait())
         _announce(nudges, loop)
-        statsd.count(type for nudge in nudges for type in nudge.types)
+        statsd.count(what for nudge in nudges for what in nudge.types)
         if any(nudge.deliveries for nudge in nudges):
             dispatch.soon()
         time.sleep(PAUSE)
