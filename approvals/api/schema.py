@@ -88,6 +88,8 @@ class TextScheme(OpenApiSerializerFieldExtension):
         told: dict[str, Any] = auto_schema._map_serializer_field(  # noqa: SLF001
             self.target, direction, bypass_extensions=True
         )
+        # Whether it may be null is added to what an extension tells; twice would be invalid.
+        told = {**told, "type": "string"}
         return told if self.target.allow_blank else {**told, "minLength": 1}
 
 
