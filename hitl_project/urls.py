@@ -47,7 +47,7 @@ handler404 = "hitl_project.api.page_not_found"
 handler500 = "hitl_project.api.server_error"
 
 websocket_urlpatterns: list[Any] = [
-    path("ws/v1/me", hints),
-    path("ws/hitl/<str:user_id>", interactions),
-    re_path("", refuse),
+    path("ws/v1/me", hints),  # type: ignore[arg-type]
+    path("ws/hitl/<str:user_id>", interactions),  # type: ignore[arg-type]
+    re_path("", refuse),  # type: ignore[arg-type]
 ]
