@@ -44,7 +44,9 @@ def why_hushed(notice: Delivery) -> str:
         return ""
     hour = int(notice.created_at.timestamp() // HOUR)
     content = sha256(ticket.title.encode() + b"\0" + bytes(ticket.decision.content)).hexdigest()
-    same = f"told:{ticket.access_key_id}:{ticket.checkpoint_id}:{content}"
+    # Another region or somebody else's own work: other people are asked, who were told nothing.
+    asked = f"{ticket.checkpoint_id}:{ticket.region_id}:{ticket.beneficiary_id}"
+    same = f"told:{ticket.access_key_id}:{asked}:{content}"
     try:
         # The ticket that was told of stands there, so that a second try of it is no repetition.
         if cache.get_or_set(same, str(ticket.pk), timeout=HOUR) != str(ticket.pk):

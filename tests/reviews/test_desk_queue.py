@@ -147,7 +147,7 @@ class TestArrivals:
         assert ann.get(address).json()["new"] == 0
         old = f"{QUEUE}arrivals/?since={'0' * 32}"
         with CaptureQueriesContext(connection) as queries:
-            assert ann.get(old).json() == {"new": 1, "link": "?"}
+            assert ann.get(old).json() == {"new": 1, "link": "?", "rows": {}}
             assert ann.get(f"{old}&risk=high").json()["new"] == 0
         assert not [q for q in queries if q["sql"].lstrip().startswith(("INSERT", "UPDATE"))]
         assert ann.get(f"{QUEUE}arrivals/?since=nonsense").status_code == 200
