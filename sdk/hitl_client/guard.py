@@ -30,7 +30,7 @@ class _Consumed:
         self.recorded: str | None = None
         """The result the service has recorded, None so far."""
         self.next_ticket: str | None = None
-        """Once it is recorded: the ticket that asks about the next step of a rollout, if one does."""
+        """Once it is recorded: the ticket that asks about the next step of a rollout, if any."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.consumption_id} of ticket {self.ticket_id}>"
