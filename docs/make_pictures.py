@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from tests import serving  # noqa: E402 - the root is known from here on
 from tests.browser.calls import Api  # noqa: E402
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, sign_in  # noqa: E402
+from tests.browser.places import new_calendar, ready_rules, webhook  # noqa: E402
 from tests.browser.stage import Demo  # noqa: E402
 from tests.journeys.mailbox import html_of, mail_server  # noqa: E402
 
@@ -214,6 +215,12 @@ def first(part: str) -> Callable[[Page], Any]:
     return follow
 
 
+def proposed(page: Page) -> None:
+    """Put ready-made rules on a checkpoint's page, and see what they would have done."""
+    ready_rules(page)
+    page.locator("#simulated").evaluate("one => one.scrollIntoView({block: 'center'})")
+
+
 def sampled(page: Page) -> None:
     """Try a checkpoint with a sample."""
     first("Data purchase")(page)
@@ -247,8 +254,11 @@ SCREENS = (
     Screen("role", at("/admin/auth/group/"), who="ada", does=first("reviewer")),
     Screen("checkpoint", at("/admin/reviews/checkpoint/"), who="ada", does=first("Data purchase")),
     Screen("trial", at("/admin/reviews/checkpoint/"), who="ada", does=sampled),
+    Screen("ready-rules", at("/admin/reviews/checkpoint/"), who="ada", does=proposed),
     Screen("who-decides", at("/admin/approvals/approvalpolicy/"), who="ada", does=tried),
     Screen("keys", at("/admin/approvals/accesskey/"), who="ada"),
+    Screen("webhook", webhook, who="ada"),
+    Screen("calendar", at("/admin/reviews/calendar/add/"), who="ada", does=new_calendar),
     Screen("audit", at("/admin/audit/auditevent/"), who="ada"),
     Screen("bypass", at("/admin/approvals/bypass/"), who="maya"),
     Screen("figures", past, who="maya"),
