@@ -124,7 +124,11 @@ def expire(turn: "Turn") -> None:
         turn.change(status=Ticket.Status.EXPIRED, closed_at=turn.now)
         turn.story.add("ticket.expired", data={"status": "expired"}, by_service=True)
         return
+    people_had = turn.ticket.expires_at - turn.decision.opened_at
     decisions.settle_by_silence(decision=turn.decision, now=turn.now)
+    if turn.decision.effect == "return":
+        # Else what silence gives back would end the moment it is given back.
+        turn.change(expires_at=turn.now + people_had)
     finish(turn)
 
 
