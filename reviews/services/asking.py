@@ -219,7 +219,7 @@ def frozen_question(
     if request.response_schema is not None:
         with _told_of("/response_schema", instead_of=r"/options/\d+/form"):
             question = _with_form(question, request.response_schema)
-    if question.options_from and not question.options:
+    if question.options_from and all(option.effect == "none" for option in question.options):
         with _told_of("/ai"):
             question = _with_offers(question, request.ai.get("options") or [])
     if request.question:
@@ -260,10 +260,11 @@ def _with_form(question: Question, form: dict[str, Any]) -> Question:
 
 def _with_offers(question: Question, offers: list[dict[str, Any]]) -> Question:
     rendered = render_question(question)
-    rendered["options"] = [
+    offered = [
         {"key": offer.get("key"), "label": offer.get("label", offer.get("key")), "effect": "answer"}
         for offer in offers
     ]
+    rendered["options"] = [*offered, *rendered["options"]]
     rendered["options_from"] = None
     if not offers:
         message = "This question needs the options the AI offers: send ai.options."

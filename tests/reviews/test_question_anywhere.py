@@ -125,5 +125,16 @@ def test_any_question_nobody_answers_ends_as_its_silence_says(
     assert ticket.status == lifecycle.timeout_status(effect)
 
 
+def test_what_the_ai_offers_stands_before_an_option_that_settles_nothing(cast: Any) -> None:
+    abstain = {"key": "abstain", "label": "Abstain", "effect": "none"}
+    asked = {**PRESETS["options"], "options_from": "ai.options", "options": [abstain]}
+    question = replace(parse_question(asked), stages=ASKED)
+
+    ticket = open_one(cast, question)
+
+    keys = [option["key"] for option in ticket.decision.question["options"]]
+    assert keys == ["offer one", "offer two", "abstain"]
+
+
 def test_the_presets_are_questions_like_any_other() -> None:
     assert all(parse_question(question) for question in PRESETS.values())
