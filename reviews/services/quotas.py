@@ -39,7 +39,9 @@ def why_hushed(notice: Delivery) -> str:
     Of what one program asks twice in an hour people hear once, and of all it asks in one queue so
     often and no more. Reminders and what is about to expire are always told.
     """
-    ticket = notice.ticket
+    ticket, most = notice.ticket, settings.HITL_NOTICES_PER_HOUR
+    if not most:
+        return ""
     if notice.type != "ticket.opened" or ticket is None or ticket.access_key_id is None:
         return ""
     hour = int(notice.created_at.timestamp() // HOUR)
@@ -53,8 +55,7 @@ def why_hushed(notice: Delivery) -> str:
             return "The same was told within the hour; it waits in the queue beside that."
     except Exception as problem:  # the cache's client has many kinds; then it is told twice
         log.warning("what was told is not known: %s", type(problem).__name__)
-    most = settings.HITL_NOTICES_PER_HOUR
-    if most and _counted(f"notices:{ticket.access_key_id}:{ticket.queue_id}:{hour}") > most:
+    if _counted(f"notices:{ticket.access_key_id}:{ticket.queue_id}:{hour}") > most:
         return f"Mails about {most} tickets of this program were sent in the hour; it waits."
     return ""
 
