@@ -8,7 +8,7 @@ from approvals.errors import TooManyOpenings
 from reviews.models import Delivery, Ticket
 from reviews.services.deliveries import dispatch_due
 from reviews.services.tickets import open_ticket
-from tests.builders import bearer, make_service_key
+from tests.builders import bearer, make_region, make_service_key
 
 pytestmark = pytest.mark.db
 
@@ -57,7 +57,8 @@ def mailed(settings):
     return sent
 
 
-def test_the_same_asked_twice_is_told_once(cast, mailed):
+def test_the_same_asked_twice_is_told_once(cast, mailed, settings):
+    settings.HITL_NOTICES_PER_HOUR = 60
     cast.open(title="Pay ACME")
     assert mailed() == 1
     cast.open(title="Pay ACME")
@@ -66,6 +67,14 @@ def test_the_same_asked_twice_is_told_once(cast, mailed):
     assert "within the hour" in hushed.last_error
     cast.open(title="Pay ACME", proposal={"total": 901})
     assert mailed() == 1
+    cast.open(title="Pay ACME", region=make_region("north", cast.ann, cast.ben).slug)
+    assert mailed() == 1
+
+
+def test_without_a_limit_each_is_told(cast, mailed):
+    for _ in range(2):
+        cast.open(title="Pay ACME")
+        assert mailed() == 1
 
 
 def test_of_a_flood_people_hear_so_often_and_no_more(cast, mailed, settings):
