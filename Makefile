@@ -41,11 +41,11 @@ test-sqlite: dev-env
 
 test-postgresql: dev-env
 	@echo "== on PostgreSQL"
-	@TEST_DATABASE=postgresql $(PYTEST) -n 2 -m "db or real" tests
+	@TEST_DATABASE=postgresql $(PYTEST) -n 2 -m "(db or real) and not once" tests
 
 test-browser: dev-env ## Run the tests that act through a browser
 	@CHROMIUM="$$(scripts/chromium)" && export CHROMIUM && \
-	 TEST_DATABASE=sqlite $(PYTEST) -m browser tests
+	 TEST_DATABASE=sqlite $(PYTEST) -n 2 -m browser tests
 
 check: dev-env ## Run what CI runs
 	@scripts/check $(DEV)

@@ -11,7 +11,7 @@ import pytest
 from tests import serving
 from tests.serving import ROOT, Served
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 STEPS = [
     *["ready", "open", "list", "claim", "vote", "wait", "receipt", "consume", "webhook"],

@@ -19,6 +19,7 @@ from tests.serving import ROOT, environment, manage, serving
 
 
 @pytest.mark.real
+@pytest.mark.once
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_within_five_seconds_although_somebody_is_connected(how, data_folder):
     with serving(data_folder) as served:
@@ -32,6 +33,7 @@ def test_it_stops_within_five_seconds_although_somebody_is_connected(how, data_f
 
 
 @pytest.mark.real
+@pytest.mark.once
 def test_it_stops_within_five_seconds_although_sockets_are_open(data_folder):
     known = manage("seed_demo", folder=data_folder, MAIL_NOTICES="false")
     assert known.returncode == 0, known.stderr
@@ -56,6 +58,7 @@ def test_it_stops_within_five_seconds_although_sockets_are_open(data_folder):
 
 
 @pytest.mark.real
+@pytest.mark.once
 def test_it_answers_what_machines_ask(data_folder):
     with serving(data_folder) as served:
         assert json.loads(served.get("/healthz")[1])["status"] == "up"
@@ -71,6 +74,7 @@ def test_it_answers_what_machines_ask(data_folder):
 
 
 @pytest.mark.real
+@pytest.mark.once
 def test_a_second_one_on_the_same_folder_is_refused(data_folder):
     with serving(data_folder):
         second = manage("serve", "--port", "0", folder=data_folder)
@@ -79,6 +83,7 @@ def test_a_second_one_on_the_same_folder_is_refused(data_folder):
 
 
 @pytest.mark.real
+@pytest.mark.once
 def test_a_taken_port_is_refused_in_one_sentence(data_folder):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -88,6 +93,7 @@ def test_a_taken_port_is_refused_in_one_sentence(data_folder):
 
 
 @pytest.mark.real
+@pytest.mark.once
 def test_pending_migrations_are_refused_in_one_sentence(tmp_path):
     ended = manage("serve", "--port", "0", folder=tmp_path)
     assert ended.returncode == 2
@@ -95,6 +101,7 @@ def test_pending_migrations_are_refused_in_one_sentence(tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.once
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_web_server_without_worker_and_redis_is_refused(workers, data_folder):
     ended = subprocess.run(

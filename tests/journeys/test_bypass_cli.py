@@ -16,7 +16,7 @@ import pytest
 from tests import serving
 from tests.browser.calls import Api
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 
 @dataclass

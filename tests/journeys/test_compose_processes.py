@@ -20,7 +20,7 @@ from tests import servers
 from tests.serving import ROOT
 from tests.test_compose import SERVICES, steps
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 PATIENCE = 90.0
 

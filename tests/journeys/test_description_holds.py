@@ -13,7 +13,7 @@ import pytest
 from tests import fuzzing, serving
 from tests.journeys.driving import Caller, Demo
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 # Without limits: a 429 would hide what is behind it.
 UNLIMITED = {"DJANGO_SETTINGS_MODULE": "tests.prove.settings"}

@@ -17,7 +17,7 @@ from tests import serving
 from tests.journeys.driving import Caller, Demo, Waiting
 from tests.servers import free_port
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 EXAMPLES = serving.ROOT / "docs" / "examples"
 # How each framework serves its receiver on a port.

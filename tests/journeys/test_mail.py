@@ -18,7 +18,7 @@ from tests import serving
 from tests.browser.calls import Api
 from tests.journeys.mailbox import Mailbox, html_of, link_in, mail_server, text_of
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 ANA = "ana@demo.example"
 

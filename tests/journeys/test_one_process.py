@@ -27,7 +27,7 @@ from hitl_client import (
 from tests import serving
 from tests.journeys.driving import Caller, Demo, Waiting
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 PAYMENT = {"title": "Pay ACME", "payee": "ACME", "total": 900}
 

@@ -19,7 +19,7 @@ from tests import serving
 from tests.journeys.driving import Caller, Demo, Waiting
 from tests.servers import free_port
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = ("README.md", *sorted(

@@ -18,7 +18,7 @@ from hitl_client import (
 from tests import serving
 from tests.journeys.driving import Caller, Demo, Receiver, Waiting
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 FORM = {"type": "input", "fields": [{"name": "signer", "type": "text", "required": True}]}
 STATE = {"letter": 7, "signer": "nobody yet"}

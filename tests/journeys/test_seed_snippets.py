@@ -15,7 +15,7 @@ import pytest
 from tests import serving
 from tests.journeys.driving import Caller, Demo
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 # What an agent of the one design does: submit, and keep what names the ticket.
 SUBMITS = """

@@ -19,7 +19,7 @@ from audit.signing import SigningKey
 from tests import servers, serving
 from tests.journeys.driving import Caller, Demo, Receiver, Waiting
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 PAYMENT = {"title": "Pay ACME", "payee": "ACME", "total": 900}
 ENDPOINT = """

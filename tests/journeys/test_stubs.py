@@ -8,7 +8,7 @@ from hitl_client import HitlClient
 from tests import serving
 from tests.journeys.driving import Caller, Demo
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.once]
 
 STUBS = {"USE_STUBS": "true", "DEBUG": "true"}
 instant = datetime.fromisoformat
