@@ -323,6 +323,11 @@ def new_calendar(page: Page) -> None:
     page.locator(".try").first.wait_for()
 
 
+def _an_event(page: Page) -> None:
+    page.locator("summary", has_text="Proof").first.click()
+    follow(".proof [href$='/change/']")(page)
+
+
 def _new_key(page: Page) -> None:
     page.get_by_label("Name").fill("Looked at")
     with page.expect_navigation():
@@ -447,8 +452,7 @@ SETTINGS = (
     Place("a new queue", at("/admin/reviews/queue/add/"), who="ada"),
     Place("deliveries", at("/admin/reviews/delivery/"), who="ada"),
     Place("audit", at("/admin/audit/auditevent/"), who="ada"),
-    Place("an event", at("/admin/audit/auditevent/"), who="otto",
-          does=follow("#main [href$='/change/']")),
+    Place("an event", at("/admin/audit/auditevent/"), who="otto", does=_an_event),
     Place("chain heads", at("/admin/audit/chainhead/"), who="ada"),
     Place("seals", at("/admin/audit/seal/"), who="ada"),
     Place("second factor", at("/account/second-factor/"), who="chloe"),
