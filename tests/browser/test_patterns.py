@@ -34,7 +34,6 @@ checkpoint("brisk", question("time-boxed", silence="proceed"), presets=["time-bo
            safeguards={"silence_may_allow": True})
 checkpoint("roads", question("options"), view={"blind": True})
 checkpoint("rollout", question("stepwise"))
-checkpoint("alert", question("acknowledgement"))
 checkpoint("sorted", question("approval"), rules=[
     {"name": "sure", "when": "ai.confidence > 0.95", "then": "allow", "band": "auto_approve"},
     {"name": "later", "when": "ai.confidence > 0.80", "then": "ask", "priority": "medium"},
@@ -42,6 +41,10 @@ checkpoint("sorted", question("approval"), rules=[
 ])
 """
 LETTER = {"generated_content": "Dear Ana", "copies": 3}
+COSTS = {
+    "daily_spend": 91, "daily_budget": 100, "operation_cost": 60, "projected_month": 2900,
+    "monthly_budget": 2500, "breakdown": {"search": 40, "writing": 51},
+}  # fmt: skip
 OFFERS = [
     {"key": key, "label": f"By {key}", "confidence": sure, "pros": [f"{key} is quick"],
      "cons": [f"{key} is dear"]}
@@ -92,7 +95,8 @@ def ask(client: HitlClient, callback: str) -> dict[str, str]:
     for name, fields in asked.items():
         opened = client.submit_for_review({"parcel": 7}, title=name, **state, **fields)
         found[name] = opened["id"]
-    return found
+    alert = client.submit_for_review(COSTS, title="alert", checkpoint="cost-threshold", **state)
+    return {**found, "alert": alert["id"]}
 
 
 def test_every_pattern_of_sharing_a_decision_outlives_two_crashes(
@@ -146,6 +150,8 @@ def test_every_pattern_of_sharing_a_decision_outlives_two_crashes(
         assert overridden["subject"] == asked["after"]
         assert overridden["data"]["allowed"] is False
         assert overridden["data"]["decision"]["response"] == {"new_decision": "refund them"}
+        chloe.open(asked["alert"])
+        chloe.answer("Increase the budget", New_limit="4000")
         for desk in desks.values():
             desk.page.close()
         served.stop(signal.SIGKILL)
@@ -158,7 +164,7 @@ def test_every_pattern_of_sharing_a_decision_outlives_two_crashes(
         yes = client.wait_for_decision(asked["silent yes"], timeout=30)
         assert (yes["decision"]["by"], yes["decision"]["timeout_applied"]) == ("timeout", True)
 
-        going_on = ["majority", "consensus", "all", "silent yes", "pick", "unsure", "lost"]
+        going_on = ["majority", "consensus", "all", "silent yes", "pick", "unsure", "lost", "alert"]
         told = resumed_elsewhere(served.url, key, [asked[name] for name in going_on])
         for name in going_on:
             state, again = told[asked[name]]
@@ -166,6 +172,8 @@ def test_every_pattern_of_sharing_a_decision_outlives_two_crashes(
             assert again == "already-consumed"
         outcomes = {name: client.get_decision(asked[name])["decision"] for name in going_on}
         assert [outcomes[n]["outcome"] for n in ("majority", "pick")] == ["a4", "sea"]
+        assert outcomes["alert"]["response"] == {"acknowledged": True, "new_limit": 4000}
+        assert told[asked["alert"]][0].items() >= {"parcel": 7, "new_limit": 4000}.items()
         roll_out(client, Api(served.url, people["chloe"]["token"]), asked["rollout"])
     receiver.stop()
 
