@@ -132,7 +132,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "TEST": {"NAME": str(HITL_DATA_DIR / "test.sqlite3")},
     }
     # One of them writes at a time; the rest wait in line here, where nobody overtakes.
-    WEB_THREADS = 3
+    WEB_THREADS = 2
 else:
     _prepare = env.flag("DATABASE_PREPARE", True)
     _pool_least = env.number("DATABASE_POOL_MIN", 1, least=0, most=200)

@@ -1,12 +1,13 @@
 """One person's turn at one ticket: lock, re-read, conclude what is due, act, tell."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef
 
 from approvals.errors import Busy, NotVisible
@@ -74,6 +75,25 @@ class Turn:
         self.story.tell(self.ticket)
 
 
+# SQLite has one writer. Threads that wait for it sleep and look again; those that wait here are
+# woken when it is their turn.
+_writer = threading.Lock()
+_PATIENCE = 30.0
+
+
+@contextmanager
+def _in_line() -> Iterator[None]:
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    mine = _writer.acquire(timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        if mine:
+            _writer.release()
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Run one transaction; a lock that is not granted in time becomes `Busy`.
@@ -83,7 +103,7 @@ def writing() -> Iterator[None]:
     :raises Busy: when somebody else holds the row too long.
     """
     try:
-        with transaction.atomic():
+        with _in_line(), transaction.atomic():
             yield
     except OperationalError as problem:
         state = getattr(problem.__cause__, "sqlstate", None)
