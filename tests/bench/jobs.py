@@ -71,6 +71,16 @@ def crowd_of_people(*, count: int) -> list[str]:
     return [builders.personal_token(person) for person in people]
 
 
+def statements_of_a_decide(*, ticket: str) -> int:
+    """Approve a ticket; return how many statements that took, BEGIN and COMMIT among them."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as made:
+        decide(ids=[ticket])
+    return len(made)
+
+
 def _timed(acts: Sequence[Callable[[], object]]) -> Json:
     """Do these; return begin, end, what each took, and how many the database refused."""
     from approvals.errors import Busy
