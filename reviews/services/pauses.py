@@ -57,7 +57,8 @@ def add_pauses(turns: Sequence["Turn"]) -> None:
             turn.decision.question["options"]
         ):
             changed[turn.ticket.checkpoint_id] = turn
-    for pk, turn in changed.items():
+    # In one order, or two sweeps would wait for each other.
+    for pk, turn in sorted(changed.items(), key=lambda one: one[0]):
         found = Checkpoint.objects.select_related("question").select_for_update(
             of=("self",), no_key=True
         )
