@@ -108,6 +108,12 @@ def sign_in(page: Page, demo: Demo, username: str) -> None:
         return
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(demo.people[username]["password"])
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.get_by_role("heading", name="Queue", level=1).wait_for()
     demo.cookies[username] = list(page.context.cookies())
+
+
+def press(page: Page, key: str) -> None:
+    """Press a key once the page is whole: a text may be seen before what the key is for."""
+    page.wait_for_load_state("domcontentloaded")
+    page.keyboard.press(key)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Demo, sign_in
+from tests.browser.conftest import Demo, press, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +51,7 @@ def test_ana_votes_for_ben_while_he_is_on_leave(page, demo: Demo):
     )
     page.get_by_role("link", name="Pay the ferryman of Ben", exact=True).click()
     expect(page.get_by_text(re.compile(r"You act for Ben Adler \(until .+\)\."))).to_be_visible()
-    page.keyboard.press("a")
+    press(page, "a")
     expect(page.get_by_role("heading", name="Approved", exact=True)).to_be_visible()
     expect(page.locator(".stamp")).to_contain_text("Ana Costa for Ben Adler")
     expect(page.locator(".story")).to_contain_text("Ana Costa for Ben Adler")

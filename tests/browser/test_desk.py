@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Demo, sign_in
+from tests.browser.conftest import Demo, press, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +20,7 @@ def test_a_rejection_asks_for_its_reason_and_then_stands(chloe, demo):
     look_at(chloe, demo, ticket)
     reason = chloe.get_by_label("Reason", exact=True).first
     expect(reason).to_be_hidden()
-    chloe.keyboard.press("r")
+    press(chloe, "r")
     expect(reason).to_be_focused()
     chloe.keyboard.type("already paid in March")
     assert demo.api.read(ticket)["status"] == "pending"  # letters typed are no shortcuts
@@ -32,7 +32,7 @@ def test_a_rejection_asks_for_its_reason_and_then_stands(chloe, demo):
 def test_less_is_approved_by_changing_a_value(chloe, demo):
     ticket = demo.api.open("Pay less")
     look_at(chloe, demo, ticket)
-    chloe.keyboard.press("e")
+    press(chloe, "e")
     chloe.get_by_label("Total").fill("700")
     chloe.locator("details[open]").get_by_label("Reason").fill("as agreed")
     chloe.get_by_role("button", name="Approve with changes").click()
@@ -44,7 +44,7 @@ def test_less_is_approved_by_changing_a_value(chloe, demo):
 def test_a_decision_is_revoked_from_its_stamp(chloe, demo):
     ticket = demo.api.open("Pay by mistake")
     look_at(chloe, demo, ticket)
-    chloe.keyboard.press("a")
+    press(chloe, "a")
     chloe.get_by_text("Revoke…").click()
     chloe.get_by_label("Why").fill("wrong payee")
     chloe.get_by_role("button", name="Revoke this decision").click()
@@ -73,7 +73,7 @@ def test_a_page_that_is_out_of_date_says_so(chloe, demo):
     ticket = demo.api.open("Pay soon")
     look_at(chloe, demo, ticket)
     demo.api.call("POST", f"/tickets/{ticket['id']}/resubmit", {"proposal": {"total": 5}})
-    chloe.keyboard.press("a")
+    press(chloe, "a")
     expect(chloe.get_by_role("alert")).to_contain_text("changed since you read it")
     expect(chloe.get_by_role("heading", name="Changed since round 1")).to_be_visible()
     assert demo.api.read(ticket)["status"] == "pending"
@@ -111,12 +111,12 @@ def test_everything_works_without_script(browser: Browser, demo):
 
 
 def test_the_keyboard_reaches_the_list_and_the_decision_at_once(chloe, demo):
-    chloe.keyboard.press("Tab")
+    press(chloe, "Tab")
     expect(chloe.get_by_role("link", name="Skip to the list")).to_be_focused()
     look_at(chloe, demo, demo.api.open("Pay nobody"))
-    chloe.keyboard.press("Tab")
-    chloe.keyboard.press("Enter")
-    chloe.keyboard.press("Tab")
+    press(chloe, "Tab")
+    press(chloe, "Enter")
+    press(chloe, "Tab")
     expect(chloe.get_by_role("button", name=re.compile("^Approve"))).to_be_focused()
 
 

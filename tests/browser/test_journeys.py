@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import press, sign_in
 from tests.browser.stage import Demo
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ class Keyboard:
 
     def press(self, *keys: str) -> None:
         for key in keys:
-            self.page.keyboard.press(key)
+            press(self.page, key)
             self.count += 1
 
     def write(self, text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Watched, sign_in
+from tests.browser.conftest import Watched, press, sign_in
 from tests.browser.stage import Demo
 from tests.browser.test_queue import QUEUE, row
 
@@ -63,7 +63,7 @@ def test_two_see_each_other_and_what_the_other_decides(chloe: Page, ana: Page, d
     live(ana)
     expect(ana.get_by_text("Also viewing: Chloe")).to_be_visible()
     expect(chloe.get_by_text("Also viewing: Ana")).to_be_visible()
-    ana.keyboard.press("a")
+    press(ana, "a")
     expect(ana.locator(".stamp")).to_be_visible()
     expect(chloe.locator("[data-changed] .banner")).to_contain_text("Meanwhile this")
     expect(chloe.get_by_role("button", name="Approve", exact=False).first).to_be_disabled()
@@ -80,7 +80,7 @@ def test_a_proposal_that_changes_is_not_answered_unread(chloe: Page, demo: Demo)
     demo.api.call("POST", f"/tickets/{there['id']}/resubmit", {"proposal": {"total": 950}})
     banner = chloe.locator("[data-changed] .banner")
     expect(banner).to_contain_text("The proposal changed meanwhile")
-    chloe.keyboard.press("a")
+    press(chloe, "a")
     assert demo.api.read(there)["status"] == "pending"
     banner.get_by_role("link").click()
     expect(chloe.get_by_text("950").first).to_be_visible()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import Demo
+from tests.browser.conftest import Demo, press
 from tests.journeys.mailbox import html_of
 
 pytestmark = pytest.mark.browser
@@ -85,16 +85,16 @@ def test_with_the_keyboard_alone_it_takes_few_keys(browser: Browser, post: Post)
     context = browser.new_context()
     for page in _watched(context, post):
         page.goto(post.link_to("Pay the cook"))
-        page.keyboard.press("Tab")
+        press(page, "Tab")
         expect(page.get_by_text("Skip to the decision")).to_be_focused()
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         for _ in range(4):
-            page.keyboard.press("Tab")
+            press(page, "Tab")
             if page.evaluate("document.activeElement.type") == "radio":
                 break
-        page.keyboard.press("Space")
+        press(page, "Space")
         expect(page.get_by_label("Approve", exact=True)).to_be_checked()
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(page.get_by_role("heading", name="Approved")).to_be_visible()
 
 

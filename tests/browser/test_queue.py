@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import press, sign_in
 from tests.browser.stage import Demo
 
 pytestmark = pytest.mark.browser
@@ -18,9 +18,9 @@ def row(page: Page, title: str):
 
 
 def search(page: Page, words: str) -> None:
-    page.keyboard.press("/")
+    press(page, "/")
     page.keyboard.type(words)
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.wait_for_url("**q=**")
 
 
@@ -29,8 +29,8 @@ def test_two_are_chosen_with_keys_approved_together_and_taken_back(chloe, demo):
     search(chloe, "Renew lease")
     expect(chloe.locator("[data-bulk-bar]")).to_be_hidden()
     for _ in tickets:
-        chloe.keyboard.press("j")
-        chloe.keyboard.press("x")
+        press(chloe, "j")
+        press(chloe, "x")
     words = "2 selected, 2 can be approved together, 0 need single review"
     expect(chloe.get_by_text(words)).to_be_visible()
     chloe.get_by_role("button", name="Approve…").click()
@@ -39,7 +39,7 @@ def test_two_are_chosen_with_keys_approved_together_and_taken_back(chloe, demo):
     chloe.get_by_role("button", name="Approve 2").click()
     expect(chloe.get_by_role("heading", name="2 approved")).to_be_visible()
     assert {demo.api.read(ticket)["status"] for ticket in tickets} == {"approved"}
-    chloe.keyboard.press("z")
+    press(chloe, "z")
     expect(chloe.get_by_role("heading", name="2 taken back")).to_be_visible()
     assert {demo.api.read(ticket)["status"] for ticket in tickets} == {"revoked"}
 
@@ -66,8 +66,8 @@ def test_a_view_is_kept_and_found_again(chloe, demo):
     chloe.locator("summary", has_text="Views").click()
     chloe.get_by_role("link", name="Old and careful").click()
     expect(chloe).to_have_url(re.compile(r"\?risk=medium&age=4h$"))
-    chloe.keyboard.press("g")
-    chloe.keyboard.press("q")
+    press(chloe, "g")
+    press(chloe, "q")
     expect(chloe).to_have_url(f"{demo.url}{QUEUE}")
 
 
@@ -102,7 +102,7 @@ def test_news_is_told_without_moving_a_row(chloe, demo):
 def test_what_is_skipped_is_not_the_next_one(chloe, demo):
     urgent = demo.api.open("Skip me", financial_impact=1, compliance=True, priority="critical")
     chloe.goto(f"{demo.url}{QUEUE}{urgent['id']}/change/")
-    chloe.keyboard.press("s")
+    press(chloe, "s")
     chloe.wait_for_url(lambda url: urgent["id"] not in url)
     chloe.goto(f"{demo.url}{QUEUE}")
     chloe.get_by_role("button", name="Start reviewing").click()
@@ -174,7 +174,7 @@ def test_after_a_decision_the_next_one_comes_with_a_way_back(page, demo):
     page.get_by_role("button", name="Keep").click()
     expect(page.get_by_text("Kept.")).to_be_visible()
     page.goto(f"{demo.url}{QUEUE}{first['id']}/change/")
-    page.keyboard.press("a")
+    press(page, "a")
     page.wait_for_url("**?done=**")
     expect(page.locator(".banner.done")).to_contain_text("Approved: ")
     assert demo.api.read(first)["status"] == "approved"
@@ -187,8 +187,8 @@ def test_keys_that_are_switched_off_stay_silent(page, demo):
     page.get_by_label("Single keys work").uncheck()
     page.get_by_role("button", name="Keep").click()
     page.goto(f"{demo.url}{QUEUE}")
-    page.keyboard.press("j")
-    page.keyboard.press("x")
+    press(page, "j")
+    press(page, "x")
     expect(page.locator("input[name=ticket]:checked")).to_have_count(0)
     expect(page.locator("[data-row]:focus")).to_have_count(0)
     page.goto(f"{demo.url}{QUEUE}preferences/")
@@ -200,7 +200,7 @@ def test_what_was_begun_to_write_is_there_after_a_look_elsewhere(chloe, demo):
     ticket = demo.api.open("Half a thought")
     page = f"{demo.url}{QUEUE}{ticket['id']}/change/"
     chloe.goto(page)
-    chloe.keyboard.press("r")
+    press(chloe, "r")
     chloe.keyboard.type("The supplier is")
     chloe.goto(f"{demo.url}{QUEUE}")
     chloe.goto(page)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Demo
+from tests.browser.conftest import Demo, press
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +16,7 @@ def maya(page: Page, demo: Demo) -> Page:
     page.goto(f"{demo.url}/admin/login/?next=/admin/approvals/approvalpolicy/")
     page.get_by_label("Username").fill("maya")
     page.get_by_label("Password").fill(demo.people["maya"]["password"])
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_role("heading", name="Who decides", level=1)).to_be_visible()
     return page
 

@@ -55,7 +55,7 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
-    if (typing || one("dialog[open]") || document.body.dataset.keys === "off") return;
+    if (typing || one("dialog[open]") || document.body?.dataset.keys === "off") return;
     const afterG = performance.now() - went < 1500;
     went = -Infinity;
     const known = {
@@ -143,13 +143,14 @@
     if (one("[data-left]")) setInterval(countDown, 1000);
     if (one(".dock details[open], .dock .error")) dock(true);
     one(location.hash === "#decision" ? "#banner, #decision" : "#banner")?.focus();
-    document.addEventListener("keydown", onKey);
-    document.addEventListener("click", onClick);
-    document.addEventListener("submit", onSubmit);
-    document.addEventListener("click", (event) => {
-      const menu = one("[data-menu][open]");
-      if (menu && !menu.contains(event.target)) menu.open = false;
-    });
+  });
+  // From the first byte on: a key pressed on a button that is already there must not be lost while the rest loads.
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("click", onClick);
+  document.addEventListener("submit", onSubmit);
+  document.addEventListener("click", (event) => {
+    const menu = one("[data-menu][open]");
+    if (menu && !menu.contains(event.target)) menu.open = false;
   });
   addEventListener("pageshow", () => { for (const form of all("form")) delete form.dataset.sent; });
 })();
