@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 
 from rest_framework.response import Response
@@ -13,6 +14,7 @@ from reviews.models import Ticket
 from reviews.representation import decision_members, ticket_allowed
 from reviews.services.idempotency import Reply, once
 from reviews.services.lookup import find_ticket
+from reviews.services.quotas import refuse_full
 from reviews.services.sweeps import conclude_tickets
 
 _VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})"\s*|\s*(\d{1,9})\s*')
@@ -81,9 +83,29 @@ class TicketPage(ApiView):
         return idempotently(self, do)
 
 
-def idempotently(page: ApiView, do: Callable[[], Reply]) -> Response:
+def refuse_flood(page: ApiView) -> None:
+    """Refuse a key whose quota is used up before its body is read.
+
+    A call under an `Idempotency-Key` may be one that was answered; that is looked up first.
+
+    :raises TooManyOpenings: for such a key.
+    """
+    if page.key is not None and "Idempotency-Key" not in page.request.headers:
+        refuse_full(page.key)
+
+
+def opening_once(page: ApiView, do: Callable[[], Reply]) -> Response:
+    """Open tickets as `idempotently` does; for a key whose quota is used up, nothing is begun."""
+    key = page.key
+    return idempotently(page, do, first=None if key is None else partial(refuse_full, key))
+
+
+def idempotently(
+    page: ApiView, do: Callable[[], Reply], *, first: Callable[[], None] | None = None
+) -> Response:
     """Do a call once per `Idempotency-Key`; without one, each time.
 
+    :param first: what may refuse a call that was not answered before, outside any transaction.
     :raises Refusal: Invalid for a key that cannot be one, IdempotencyKeyReused.
     """
     request = page.request
@@ -96,7 +118,9 @@ def idempotently(page: ApiView, do: Callable[[], Reply]) -> Response:
             raise Invalid(errors=[{"header": "Idempotency-Key", "message": message}])
         asked = b"\n".join([str(request.method).encode(), request.path.encode(), b""])
         fingerprint = sha256(asked + request._request.body).hexdigest()  # noqa: SLF001
-        reply, replayed = once(caller=page.user, key=key, fingerprint=fingerprint, do=do)
+        reply, replayed = once(
+            caller=page.user, key=key, fingerprint=fingerprint, do=do, first=first
+        )
     answer = Response(reply.body, status=reply.status, headers=dict(reply.headers))
     if replayed:
         answer.headers["Idempotent-Replayed"] = "true"

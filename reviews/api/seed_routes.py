@@ -13,7 +13,7 @@ from approvals.errors import Invalid, ReasonRequired, UserMismatch
 from approvals.services.polls import question_of
 from reviews.api import shapes
 from reviews.api.answers import Json, ticket_row
-from reviews.api.base import TicketPage
+from reviews.api.base import TicketPage, refuse_flood
 from reviews.api.me import pending_for
 from reviews.api.requests import PROPOSAL_MOST, SMALL, TicketCreateRequest, ticket_request
 from reviews.api.seed_votes import MEANT, option_meant, told_as, vote_of
@@ -46,6 +46,7 @@ class SeedTicketsPage(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Open a ticket; what a ticket does not know belongs to the proposal."""
+        refuse_flood(self)
         return opened(self, ticket_request(self.given(TicketCreateRequest, _split(request.data))))
 
 

@@ -17,7 +17,7 @@ from approvals.services.polls import read_poll
 from audit.clock import db_now
 from reviews.api import shapes
 from reviews.api.answers import Json, links, policy, ticket_row, ticket_whole
-from reviews.api.base import TicketPage, idempotently, with_version
+from reviews.api.base import TicketPage, opening_once, refuse_flood, with_version
 from reviews.api.requests import (
     CreateQuery,
     ExpandQuery,
@@ -98,6 +98,7 @@ class TicketsPage(ApiView):
     )
     def post(self, request: Request) -> Response:  # noqa: ARG002
         """Open a ticket, once per `Idempotency-Key`."""
+        refuse_flood(self)
         if self.asked(CreateQuery).get("dry_run") == "true":
             return Response(self._try(ticket_request(self.given(TicketCreateRequest))))
         return opened(self, ticket_request(self.given(TicketCreateRequest)))
@@ -168,7 +169,7 @@ def opened(page: ApiView, request: TicketRequest) -> Response:
         headers = {"Location": links(ticket)["self"], "ETag": f'"{ticket.version}"'}
         return Reply(201, ticket_whole(ticket, page.user), headers)
 
-    return idempotently(page, do)
+    return opening_once(page, do)
 
 
 def _mentions(text: str) -> Q:
@@ -197,6 +198,7 @@ class TicketBulkPage(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Open many tickets; one that is refused does not keep the others back."""
+        refuse_flood(self)
         rows = self._rows(request.data)
 
         def do() -> Reply:
@@ -207,7 +209,7 @@ class TicketBulkPage(ApiView):
             body = {"opened": len(done) - refused, "refused": refused, "results": results}
             return Reply(200, body)
 
-        return idempotently(self, do)
+        return opening_once(self, do)
 
     @staticmethod
     def _rows(data: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
-from approvals.errors import Refusal
+from approvals.errors import Refusal, TooManyOpenings
 from approvals.models import AccessKey, User
 from reviews.models import Ticket
 from reviews.services.requests import TicketRequest
@@ -21,14 +21,20 @@ def open_tickets(
     A request that was refused before it came here is passed through, so that places match.
     """
     opened: list[Ticket | Refusal] = []
+    full: Refusal | None = None
     with writing():
         for request in requests:
             if isinstance(request, Refusal):
                 opened.append(request)
                 continue
+            if full is not None:  # no savepoint for each of hundreds that will be refused as well
+                opened.append(full)
+                continue
             try:
                 with transaction.atomic():
                     opened.append(open_ticket(requester=requester, key=key, request=request))
+            except TooManyOpenings as refusal:
+                opened.append(full := refusal)
             except Refusal as refusal:
                 opened.append(refusal)
     return opened

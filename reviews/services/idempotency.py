@@ -23,19 +23,27 @@ class Reply:
 
 
 def once(
-    *, caller: User, key: str, fingerprint: str, do: Callable[[], Reply]
+    *,
+    caller: User,
+    key: str,
+    fingerprint: str,
+    do: Callable[[], Reply],
+    first: Callable[[], None] | None = None,
 ) -> tuple[Reply, bool]:
     """Answer a call, or give the answer it got before; returns (answer, whether replayed).
 
     The row is written in the call's own transaction, so a parallel twin waits on the unique
     index until the first commits, and then reads its answer. A refused call leaves no row.
 
+    :param first: what may refuse a call that was not answered before, outside any transaction.
     :raises Refusal: IdempotencyKeyReused for another body, IdempotencyInFlight when the twin
         takes longer than the lock timeout.
     """
     replay = _earlier(caller, key, fingerprint)
     if replay is not None:
         return replay, True
+    if first is not None:
+        first()
     try:
         with writing():
             call = IdempotentCall.objects.create(

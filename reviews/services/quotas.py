@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from hashlib import sha256
+from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 HOUR = 3600
 _alone: dict[str, int] = {}
+_full: dict[UUID, int] = {}  # keys refused once, and in which hour
 _lock = threading.Lock()
 
 
@@ -28,9 +30,32 @@ def take_opening(key: AccessKey) -> None:
 
     :raises TooManyOpenings: with the seconds after which the next is taken.
     """
+    refuse_full(key)
     most, now = settings.HITL_OPENINGS_PER_HOUR, time.time()
-    if most and _counted(f"openings:{key.pk}:{int(now // HOUR)}") > most:
-        raise TooManyOpenings(limit=most, retry_after=HOUR - int(now % HOUR))
+    hour = int(now // HOUR)
+    if most and _counted(f"openings:{key.pk}:{hour}") > most:
+        with _lock:
+            for old in [one for one, since in _full.items() if since != hour]:
+                del _full[old]
+            _full[key.pk] = hour
+        raise _too_many(now)
+
+
+def refuse_full(key: AccessKey) -> None:
+    """Refuse a key that this process has refused in the same hour, without counting or asking.
+
+    Who floods must cost less than who is served: call it before anything is read.
+
+    :raises TooManyOpenings: as `take_opening`.
+    """
+    now = time.time()
+    if _full.get(key.pk) == int(now // HOUR):
+        raise _too_many(now)
+
+
+def _too_many(now: float) -> TooManyOpenings:
+    most = settings.HITL_OPENINGS_PER_HOUR
+    return TooManyOpenings(limit=most, retry_after=HOUR - int(now % HOUR))
 
 
 def why_hushed(notice: Delivery) -> str:

@@ -3,6 +3,8 @@
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from approvals.errors import TooManyOpenings
 from reviews.models import Delivery, Ticket
@@ -28,6 +30,49 @@ def test_what_a_key_opens_beyond_its_quota_is_refused_and_not_stored(cast, setti
     _, token = make_service_key(cast.max, name="another")
     assert bearer(token).post("/api/v1/tickets", {"title": "Mine"}).status_code == 201
     assert cast.as_person(cast.ann).get("/api/v1/tickets").status_code == 200
+
+
+@pytest.fixture
+def used_up(cast, settings):
+    settings.HITL_OPENINGS_PER_HOUR = 1
+    answered = cast.as_key().post(
+        "/api/v1/tickets", {"title": "The first"}, headers={"Idempotency-Key": "first"}
+    )
+    assert answered.status_code == 201
+    assert cast.as_key().post("/api/v1/tickets", {"title": "One more"}).status_code == 429
+
+
+@pytest.mark.usefixtures("used_up")
+@pytest.mark.parametrize("address", ["/api/v1/tickets", "/api/v1/tickets/bulk", "/hitl/tickets"])
+def test_whoever_floods_is_refused_before_the_body_is_read(
+    cast, address, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(1):  # whose key it is
+        answer = cast.as_key().post(address, "no JSON at all", content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too-many-openings")
+
+
+@pytest.mark.usefixtures("used_up")
+def test_a_repeated_call_is_answered_as_before_though_the_quota_is_used_up(cast):
+    def again(key):
+        return cast.as_key().post(
+            "/api/v1/tickets", {"title": "The first"}, headers={"Idempotency-Key": key}
+        )
+
+    assert again("first").status_code == 201
+    with CaptureQueriesContext(connection) as asked:
+        assert again("second").status_code == 429
+    assert not [one["sql"] for one in asked if "INSERT" in one["sql"]]
+
+
+def test_where_the_quota_ends_within_a_list_the_rest_is_refused_at_once(cast, settings):
+    settings.HITL_OPENINGS_PER_HOUR = 2
+    many = [{"title": f"n {number}"} for number in range(40)]
+    with CaptureQueriesContext(connection) as asked:
+        answer = cast.as_key().post("/api/v1/tickets/bulk", {"tickets": many}).json()
+    assert (answer["opened"], answer["refused"]) == (2, 38)
+    assert {one["problem"]["code"] for one in answer["results"][2:]} == {"too-many-openings"}
+    assert sum(one["sql"].startswith("SAVEPOINT") for one in asked) <= 6
 
 
 def test_people_are_no_programs(cast, settings):
