@@ -10,7 +10,7 @@ import structlog
 # address. What remains of a key is its public half, which finds the row.
 SECRETS = (
     (re.compile(r"hitl_([0-9a-f]{8})_[A-Za-z0-9_-]+"), r"hitl_\1_[removed]"),
-    (re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), "whsec_[removed]"),
+    (re.compile(r"(whsec|whsk)_[A-Za-z0-9+/=_-]+"), r"\1_[removed]"),
     (re.compile(r"/a/[A-Za-z0-9_.:~=-]+"), "/a/[removed]"),
     (re.compile(r"(?i)\b(bearer\s+)(?!hitl_)[A-Za-z0-9._~+/=-]{8,}"), r"\1[removed]"),
 )

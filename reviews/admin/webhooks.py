@@ -23,6 +23,7 @@ from reviews.models import Checkpoint, Delivery, WebhookEndpoint
 from reviews.services import endpoints
 from reviews.services.deliveries import deliver_again
 from reviews.services.endpoints import EVENT_TYPES
+from reviews.signatures import SHARED, SIGNINGS, public_key_of, signing_of
 
 CHANGE = "reviews.change_webhookendpoint"
 _LIST = "admin:reviews_webhookendpoint_changelist"
@@ -55,6 +56,21 @@ class EndpointForm(forms.Form):
     )
 
 
+class NewEndpointForm(EndpointForm):
+    """The same when it is made; how it signs changes later together with its secret."""
+
+    signing = forms.ChoiceField(
+        label="Signed with",
+        required=False,
+        choices=list(SIGNINGS.items()),
+        help_text="A key pair: its receiver holds a public key, with which nobody can forge.",
+    )
+
+    def clean_signing(self) -> str:
+        """Return how it signs; a shared secret where nothing was chosen."""
+        return self.cleaned_data["signing"] or SHARED
+
+
 def chip_for(health: Health) -> dict[str, str]:
     """Return how an endpoint is doing: its word, its colour and its icon."""
     return _CHIPS[health.word]
@@ -85,7 +101,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         """Make an endpoint and show its secret once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = EndpointForm(request.POST or None)
+        form = NewEndpointForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
                 made = endpoints.create_endpoint(**form.cleaned_data, by=person_of(request))
@@ -134,6 +150,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
             "may": may,
             "banners": banners,
             "last": LAST,
+            **_signed(endpoint),
         }
         return settings_page(
             request,
@@ -150,7 +167,9 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         """
         act, also = request.POST.get("act", ""), ""
         if act == "rotate":
-            rotated = endpoints.rotate_secret(endpoint_id=endpoint.pk, by=by)
+            signing = request.POST.get("signing")
+            known = signing if signing in SIGNINGS else None
+            rotated = endpoints.rotate_secret(endpoint_id=endpoint.pk, signing=known, by=by)
             return self._shown_once(request, rotated, until=rotated.previous_secret_until)
         if act == "test":
             ping = endpoints.send_test(endpoint_id=endpoint.pk, by=by)
@@ -209,10 +228,19 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         return settings_page(
             request,
             "webhook_secret.html",
-            {"endpoint": endpoint, "until": until},
+            {"endpoint": endpoint, "until": until, **_signed(endpoint)},
             title=f"{endpoint.name}: store it now",
             crumbs=[("Webhooks", reverse(_LIST))],
         )
+
+
+def _signed(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    """Return how an endpoint signs, what it could choose, and its public key where it has one."""
+    return {
+        "signing": signing_of(endpoint.secret),
+        "signings": SIGNINGS,
+        "public_key": public_key_of(endpoint.secret),
+    }
 
 
 def _await(ping: Delivery) -> None:

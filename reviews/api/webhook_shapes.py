@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from approvals.api.fields import StrictSerializer, Text
 from reviews.models import Delivery
+from reviews.signatures import SHARED, SIGNINGS
 
 
 class _Types(serializers.ListField):
@@ -21,6 +22,11 @@ class WebhookCreateRequest(StrictSerializer):
     checkpoint = Text(
         max_length=60, required=False, allow_null=True, help_text="A slug; null: all of them."
     )
+    signing = serializers.ChoiceField(
+        list(SIGNINGS),
+        default=SHARED,
+        help_text="`v1`: with a secret you share. `v1a`: with a key pair; you hold the public key.",
+    )
 
 
 class WebhookChangeRequest(WebhookCreateRequest):
@@ -28,6 +34,15 @@ class WebhookChangeRequest(WebhookCreateRequest):
 
     name = Text(max_length=80, required=False)
     url = Text(max_length=500, required=False)
+    signing: Any = None  # it changes together with the secret
+
+
+class WebhookRotateRequest(StrictSerializer):
+    """How the new secret signs."""
+
+    signing = serializers.ChoiceField(
+        list(SIGNINGS), required=False, help_text="Left out: as the one before."
+    )
 
 
 class WebhookAnswer(serializers.Serializer[Any]):
@@ -38,6 +53,10 @@ class WebhookAnswer(serializers.Serializer[Any]):
     url = serializers.CharField()
     types = serializers.ListField(child=serializers.CharField(), help_text="Empty: all.")
     checkpoint = serializers.CharField(allow_null=True)
+    signing = serializers.ChoiceField(list(SIGNINGS))
+    public_key = serializers.CharField(
+        allow_null=True, help_text="`whpk_…`, what verifies `v1a`; null under `v1`."
+    )
     state = serializers.CharField(help_text="`works`, `failing`, `unused` or `disabled`.")
     parked = serializers.IntegerField(help_text="How many of its last 50 messages are parked.")
     last_sent_at = serializers.DateTimeField(allow_null=True)
@@ -54,7 +73,10 @@ class WebhookAnswer(serializers.Serializer[Any]):
 class WebhookSecretAnswer(WebhookAnswer):
     """The same with its secret, shown this once."""
 
-    secret = serializers.CharField(help_text="`whsec_…`, of Standard Webhooks.")
+    secret = serializers.CharField(
+        allow_null=True,
+        help_text="`whsec_…`, of Standard Webhooks; null under `v1a`: `public_key` verifies.",
+    )
 
 
 class FailedAttemptAnswer(serializers.Serializer[Any]):

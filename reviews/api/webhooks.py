@@ -17,6 +17,7 @@ from reviews.api.webhook_shapes import (
     WebhookAnswer,
     WebhookChangeRequest,
     WebhookCreateRequest,
+    WebhookRotateRequest,
     WebhookSecretAnswer,
 )
 from reviews.endpoint_health import health_of
@@ -31,6 +32,7 @@ from reviews.services.endpoints import (
     rotate_secret,
     send_test,
 )
+from reviews.signatures import public_key_of, signing_of
 
 _VIEW = "reviews.view_webhookendpoint"
 _ADD, _CHANGE = "reviews.add_webhookendpoint", "reviews.change_webhookendpoint"
@@ -45,6 +47,8 @@ def _members(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "url": endpoint.url,
         "types": endpoint.types,
         "checkpoint": endpoint.checkpoint.slug if endpoint.checkpoint else None,
+        "signing": signing_of(endpoint.secret),
+        "public_key": public_key_of(endpoint.secret) or None,
         "state": health.word,
         "parked": health.parked,
         "last_sent_at": iso(health.last_sent),
@@ -55,6 +59,13 @@ def _members(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "disabled_why": endpoint.disabled_why or None,
         "previous_secret_until": iso(endpoint.previous_secret_until),
     }
+
+
+def _with_secret(endpoint: WebhookEndpoint, *, status: int = 200) -> Response:
+    """Answer an endpoint with what its receiver needs; a private key is shown to nobody."""
+    members = _members(endpoint)
+    secret = None if members["public_key"] else endpoint.secret
+    return Response({**members, "secret": secret}, status=status)
 
 
 def _checkpoint(slug: str | None) -> Checkpoint | None:
@@ -140,8 +151,13 @@ class WebhooksPage(_Webhooks):
                     "checkpoint": "data-purchase",
                 },
             ),
+            sent(
+                "With a key pair",
+                {"name": "Partner", "url": "https://partner.example.com/hooks", "signing": "v1a"},
+            ),
         ],
-        description="`secret` signs every message (Standard Webhooks) and is shown this once.",
+        description="`secret` signs every message (Standard Webhooks) and is shown this once. "
+        "Under `v1a` there is none to keep: `public_key` verifies, and forges nothing.",
     )
     def post(self, request: Request) -> Response:  # noqa: ARG002
         """Add one."""
@@ -151,9 +167,10 @@ class WebhooksPage(_Webhooks):
             url=given["url"],
             types=given.get("types", []),
             checkpoint=_checkpoint(given.get("checkpoint")),
+            signing=given["signing"],
             by=self.user,
         )
-        return Response({**_members(endpoint), "secret": endpoint.secret}, status=201)
+        return _with_secret(endpoint, status=201)
 
 
 class WebhookPage(_Webhooks):
@@ -249,16 +266,17 @@ class WebhookRotatePage(_Webhooks):
         "webhooks_rotate_secret",
         "Give a webhook a new secret",
         tag="webhooks",
-        request=NothingRequest,
+        request=WebhookRotateRequest,
         answers={200: WebhookSecretAnswer},
+        examples=[sent("As before", {}), sent("A key pair from now on", {"signing": "v1a"})],
         description="Both secrets sign for 24 hours (`webhook-signature` carries both), so the "
-        "receiver changes over without losing a message.",
+        "receiver changes over without losing a message, also from one way to sign to the other.",
     )
     def post(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
         """Rotate it."""
-        self.given(NothingRequest)
-        secret = rotate_secret(endpoint_id=self.found(webhook_id).pk, by=self.user).secret
-        return Response({**_members(self.found(webhook_id)), "secret": secret})
+        given, endpoint = self.given(WebhookRotateRequest), self.found(webhook_id)
+        rotate_secret(endpoint_id=endpoint.pk, signing=given.get("signing"), by=self.user)
+        return _with_secret(self.found(webhook_id))
 
 
 class DeliveriesPage(_Webhooks):

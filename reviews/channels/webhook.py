@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
-from standardwebhooks.webhooks import Webhook
 
 from audit.canonical import canonical_bytes
 from reviews.channels.outcome import Fate, Outcome, Send, Unbuildable
 from reviews.models import Delivery
 from reviews.outbound import Client, Unreachable
+from reviews.signatures import signature
 
 GONE = 410  # the answer of a receiver that wants no more
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
@@ -65,7 +65,7 @@ def signed_headers(
 ) -> dict[str, str]:
     """Return the headers of a message; its id stays the same however often it is sent."""
     text = body.decode()
-    signatures = [Webhook(secret).sign(message_id, at, text) for secret in secrets]
+    signatures = [signature(one, message_id=message_id, at=at, text=text) for one in secrets]
     return {
         "Content-Type": CONTENT_TYPE,
         "User-Agent": f"Countersign/{settings.HITL_RELEASE}",

@@ -1,7 +1,5 @@
 """Addresses that hear of events: make, rotate, switch off and on, try."""
 
-import secrets
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,6 +18,7 @@ from reviews.events import actor_for
 from reviews.models import Checkpoint, Delivery, WebhookEndpoint
 from reviews.outbound import why_refused
 from reviews.representation import envelope
+from reviews.signatures import SHARED, new_secret, signing_of
 
 # Everything that is told of a ticket, and what else an endpoint may ask for; none named: all.
 EVENT_TYPES = (
@@ -64,21 +63,18 @@ PING = "ping"
 OVERLAP = timedelta(hours=24)
 
 
-def new_secret() -> str:
-    """Return a fresh signing secret in the form Standard Webhooks gives it."""
-    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
-
-
 def create_endpoint(
     *,
     name: str,
     url: str,
     types: Sequence[str] = (),
     checkpoint: Checkpoint | None = None,
+    signing: str = SHARED,
     by: User,
 ) -> WebhookEndpoint:
     """Make an endpoint that hears of the named event types, or of all; its secret is on the row.
 
+    :param signing: one of `SIGNINGS`.
     :raises Invalid: for an address that may not be called, or types that do not exist.
     """
     _check(name=name, url=url, types=types)
@@ -89,11 +85,12 @@ def create_endpoint(
             url=url,
             types=list(dict.fromkeys(types)),
             checkpoint=checkpoint,
-            secret=new_secret(),
+            secret=new_secret(signing),
             created_by=by,
             created_at=now,
         )
-        _tell(endpoint, "webhook.created", by=by, now=now, data={"types": endpoint.types})
+        data = {"types": endpoint.types, "signing": signing}
+        _tell(endpoint, "webhook.created", by=by, now=now, data=data)
     return endpoint
 
 
@@ -143,18 +140,22 @@ def change_endpoint(
     return endpoint
 
 
-def rotate_secret(*, endpoint_id: UUID, by: User) -> WebhookEndpoint:
+def rotate_secret(*, endpoint_id: UUID, signing: str | None = None, by: User) -> WebhookEndpoint:
     """Give an endpoint a new secret; the one before signs beside it for a day.
 
+    :param signing: one of `SIGNINGS`, where the new one shall sign another way.
     :raises NotVisible: when there is no such endpoint.
     """
     with _locked(endpoint_id) as (endpoint, now):
         endpoint.previous_secret = endpoint.secret
         endpoint.previous_secret_until = now + OVERLAP
-        endpoint.secret = new_secret()
+        endpoint.secret = new_secret(signing or signing_of(endpoint.secret))
         endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
-        until = {"previous_until": instant(endpoint.previous_secret_until)}
-        _tell(endpoint, "webhook.secret_rotated", by=by, now=now, data=until)
+        data = {
+            "previous_until": instant(endpoint.previous_secret_until),
+            "signing": signing_of(endpoint.secret),
+        }
+        _tell(endpoint, "webhook.secret_rotated", by=by, now=now, data=data)
     return endpoint
 
 

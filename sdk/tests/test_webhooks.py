@@ -20,6 +20,14 @@ HEADERS = {
     "webhook-timestamp": "1614265330",
     "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
 }
+# The published vector of the asymmetric scheme, over the same message.
+PUBLIC = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="
+PAIRED = {
+    **HEADERS,
+    "webhook-signature": "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXw"
+    "VLPo3mNl8EM+m7TBAg==",
+}
 THEN = datetime.fromtimestamp(1614265330, UTC)
 
 
@@ -27,6 +35,61 @@ THEN = datetime.fromtimestamp(1614265330, UTC)
 def test_the_published_vector_is_genuine() -> None:
     assert verify_webhook(HEADERS, BODY, SECRET) == {"test": 2432232314}
     assert verify_webhook({k.title(): v for k, v in HEADERS.items()}, BODY.decode(), SECRET)
+
+
+@time_machine.travel(THEN, tick=False)
+def test_the_published_vector_of_a_key_pair_is_genuine() -> None:
+    assert verify_webhook(PAIRED, BODY, PUBLIC) == {"test": 2432232314}
+    assert verify_webhook({k.title(): v for k, v in PAIRED.items()}, BODY.decode(), PUBLIC)
+    several = f"v1,{'A' * 43}= v1a,%% v1a,{'A' * 86}== {PAIRED['webhook-signature']}"
+    assert verify_webhook({**PAIRED, "webhook-signature": several}, BODY, PUBLIC)
+
+
+@time_machine.travel(THEN, tick=False)
+def test_a_public_key_is_no_shared_secret() -> None:
+    """Whoever knows the public key could otherwise forge with it."""
+    for known in (PUBLIC, PUBLIC.removeprefix("whpk_")):
+        forged = Webhook(known).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", THEN, BODY.decode())
+        for signature in (forged, forged.replace("v1,", "v1a,")):
+            with pytest.raises(WebhookInvalid):
+                verify_webhook({**HEADERS, "webhook-signature": signature}, BODY, PUBLIC)
+    with pytest.raises(WebhookInvalid):
+        verify_webhook(PAIRED, BODY, SECRET)
+    with pytest.raises(WebhookInvalid):
+        verify_webhook(HEADERS, BODY, PUBLIC)
+
+
+@time_machine.travel(THEN, tick=False)
+def test_a_message_of_a_key_pair_is_refused_once_changed() -> None:
+    chance = random.Random(8)
+    for at in range(len(BODY)):
+        changed = bytearray(BODY)
+        changed[at] ^= 1 << chance.randrange(8)
+        with pytest.raises(WebhookInvalid):
+            verify_webhook(PAIRED, bytes(changed), PUBLIC)
+    for name, value in [
+        ("webhook-id", "msg_other"),
+        ("webhook-timestamp", "1614265331"),
+        ("webhook-timestamp", "1614265330 "),
+        ("webhook-timestamp", "soon"),
+        ("webhook-timestamp", "9" * 5000),
+        ("webhook-signature", "v1a"),
+        ("webhook-signature", "v1a,é"),
+        ("webhook-signature", PAIRED["webhook-signature"].replace("v1a,", "v1,")),
+        ("webhook-signature", PAIRED["webhook-signature"].replace("v1a,", "v1b,")),
+    ]:
+        with pytest.raises(WebhookInvalid):
+            verify_webhook({**PAIRED, name: value}, BODY, PUBLIC)
+    for name in PAIRED:
+        with pytest.raises(WebhookInvalid):
+            verify_webhook({k: v for k, v in PAIRED.items() if k != name}, BODY, PUBLIC)
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(301, "too old"), (-301, "too new")])
+def test_a_message_of_a_key_pair_ages(seconds: int, reason: str) -> None:
+    with time_machine.travel(THEN.timestamp() + seconds), pytest.raises(WebhookInvalid) as told:
+        verify_webhook(PAIRED, BODY, PUBLIC)
+    assert reason in str(told.value)
 
 
 @time_machine.travel(THEN, tick=False)
@@ -97,7 +160,9 @@ def test_a_body_that_is_no_text_is_refused() -> None:
         verify_webhook(HEADERS, b"\xff\xfe", SECRET)
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_é"])
+@pytest.mark.parametrize(
+    "secret", ["", "whsec_", "whsec_é", "whpk_", "whpk_AAAA", "whpk_%", PRIVATE]
+)
 def test_what_is_no_secret_is_a_mistake_of_the_caller(secret: str) -> None:
     with pytest.raises(ValueError, match="secret"):
         verify_webhook(HEADERS, BODY, secret)

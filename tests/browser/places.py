@@ -291,7 +291,7 @@ from audit.services import Draft
 from approvals.models import User
 from reviews.models import Delivery, FailedAttempt, WebhookEndpoint
 from reviews.outbox import delivery
-from reviews.services.endpoints import new_secret
+from reviews.signatures import new_secret
 now, maya = db_now(), User.objects.get(username="maya")
 one = WebhookEndpoint.objects.create(
     name="Ledger", url="https://ledger.example.com/hooks", secret=new_secret(),

@@ -10,6 +10,7 @@ from hitl_project.logs import line, redacted
 SECRETS = {
     "hitl_0a1b2c3d_SeCrEtPartxyz": "hitl_0a1b2c3d_[removed]",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": "whsec_[removed]",
+    "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc=": "whsk_[removed]",
     "GET /a/eyJ0.abc-def HTTP/1.1": "GET /a/[removed] HTTP/1.1",
     "Authorization: Bearer eyJhbGciOi.J9": "Authorization: Bearer [removed]",
 }

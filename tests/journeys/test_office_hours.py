@@ -17,8 +17,8 @@ from audit.clock import db_now, shifted
 from reviews.api import waiting
 from reviews.models import Calendar, Delivery, Queue, Ticket, WebhookEndpoint
 from reviews.services.deliveries import dispatch_due
-from reviews.services.endpoints import new_secret
 from reviews.services.sweeps import sweep_deadlines
+from reviews.signatures import new_secret
 from tests.builders import Cast, personal_token
 from tests.journeys.driving import Caller, Receiver, Waiting
 from tests.servers import free_port

@@ -9,7 +9,7 @@ from audit.services import Draft
 from reviews import outbound, outbox
 from reviews.models import Delivery, WebhookEndpoint
 from reviews.services import deliveries
-from reviews.services.endpoints import new_secret
+from reviews.signatures import new_secret
 from tests.prove.cast import cast
 from tests.prove.receiver import receiving
 from tests.prove.rows import Figure, Row, figure

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from hitl_client import WebhookInvalid, verify_webhook
 from standardwebhooks.webhooks import Webhook
 
 from approvals.models import AccessKey
@@ -75,6 +76,47 @@ def test_a_ping_a_rotation_and_a_replay(max_, made, receiver):  # noqa: F811
         for secret in (made["secret"], rotated["secret"]):
             Webhook(secret).verify(body, headers)
     assert set(receiver.ids) == {row["id"]}
+
+
+def test_a_key_pair_signs_and_only_its_public_half_is_shown(cast, max_, receiver):  # noqa: F811
+    sent = {"name": "Partner", "url": receiver.url, "types": ["ticket.opened"], "signing": "v1a"}
+    made = max_.post(HERE, sent).json()
+    assert (made["signing"], made["secret"]) == ("v1a", None)
+    one = f"{HERE}/{made['id']}"
+    assert max_.get(one).json()["public_key"] == made["public_key"]
+    cast.open()
+    dispatch_due()
+    headers, body = receiver.messages[-1]
+    assert verify_webhook(headers, body, made["public_key"])["type"] == "ticket.opened"
+    with pytest.raises(WebhookInvalid):
+        verify_webhook(headers, body.replace(b"opened", b"closed"), made["public_key"])
+    rotated = max_.post(f"{one}/rotate-secret", {}).json()
+    assert (rotated["signing"], rotated["secret"]) == ("v1a", None)
+    assert rotated["public_key"] != made["public_key"]
+    cast.open()
+    dispatch_due()
+    headers, body = receiver.messages[-1]
+    for key in (made["public_key"], rotated["public_key"]):
+        verify_webhook(headers, body, key)
+    private = WebhookEndpoint.objects.get().secret
+    shown = f"{made}{rotated}{max_.get(HERE).json()}{list(AuditEvent.objects.values('data'))}"
+    assert private.removeprefix("whsk_") not in shown
+
+
+def test_an_endpoint_changes_from_one_way_to_sign_to_the_other(cast, max_, made, receiver):  # noqa: F811
+    one = f"{HERE}/{made['id']}"
+    assert (made["signing"], made["public_key"]) == ("v1", None)
+    assert max_.patch(one, {"signing": "v1a"}).status_code == 422
+    assert max_.post(f"{one}/rotate-secret", {"signing": "v2"}).status_code == 422
+    rotated = max_.post(f"{one}/rotate-secret", {"signing": "v1a"}).json()
+    cast.open()
+    dispatch_due()
+    headers, body = receiver.messages[-1]
+    for key in (made["secret"], rotated["public_key"]):
+        assert verify_webhook(headers, body, key)["type"] == "ticket.opened"
+    back = max_.post(f"{one}/rotate-secret", {"signing": "v1"}).json()
+    assert back["secret"].startswith("whsec_")
+    assert back["public_key"] is None
 
 
 def test_it_is_changed_disabled_and_enabled(cast, max_, made):

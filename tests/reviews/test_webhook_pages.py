@@ -9,6 +9,7 @@ from reviews.admin import webhooks
 from reviews.models import Delivery, WebhookEndpoint
 from reviews.services.deliveries import dispatch_due
 from reviews.services.endpoints import create_endpoint
+from reviews.signatures import public_key_of, signing_of
 from tests.builders import PASSWORD
 from tests.reviews.test_deliveries import Receiver, receiver  # noqa: F401
 
@@ -80,6 +81,24 @@ def test_a_new_secret_is_shown_once_with_how_long_the_old_one_signs(root, endpoi
     assert "two signatures" in page
     assert new.secret not in text(root.get(at(endpoint)))
     assert "signs as well until" in text(root.get(at(endpoint)))
+
+
+def test_a_key_pair_shows_its_public_half_and_never_the_other(cast, root, receiver):  # noqa: F811
+    sent = {"name": "Partner", "url": receiver.url, "signing": "v1a"}
+    page = text(root.post(reverse("admin:reviews_webhookendpoint_add"), sent))
+    made = WebhookEndpoint.objects.get()
+    public = public_key_of(made.secret)
+    assert public.startswith("whpk_")
+    assert public in page
+    stands = text(root.get(at(made)))
+    assert public in stands
+    turned = text(root.post(at(made), {"act": "rotate", "signing": "v1"}))
+    now = WebhookEndpoint.objects.get()
+    assert signing_of(now.secret) == "v1"
+    assert now.secret in turned
+    assert made.secret not in page + stands + turned
+    kept = text(root.get(f"{at(now)}?edit=1"))
+    assert 'name="signing"' not in kept
 
 
 def test_410_is_shown_with_why_and_a_person_enables_it_again(
