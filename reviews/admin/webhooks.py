@@ -225,11 +225,13 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     def _shown_once(
         self, request: HttpRequest, endpoint: WebhookEndpoint, *, until: datetime | None = None
     ) -> HttpResponse:
+        signed = _signed(endpoint)
+        what = "its public key" if signed["public_key"] else "store it now"
         return settings_page(
             request,
             "webhook_secret.html",
-            {"endpoint": endpoint, "until": until, **_signed(endpoint)},
-            title=f"{endpoint.name}: store it now",
+            {"endpoint": endpoint, "until": until, **signed},
+            title=f"{endpoint.name}: {what}",
             crumbs=[("Webhooks", reverse(_LIST))],
         )
 
