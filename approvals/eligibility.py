@@ -14,8 +14,9 @@ from approvals.quorum import Cast, Names, Seat, may_fill, may_vote
 class Standing:
     """What is known of a person before a vote.
 
-    ``excluded_as`` says in which way the ticket is the person's own work (``requester``,
-    ``editor`` …), None when it is not. ``seats`` are the ones held now.
+    ``user_id`` is what votes name a person by, whichever account they use. ``excluded_as`` says in
+    which way the ticket is the person's own work (``requester``, ``editor`` …), None when it is
+    not. ``seats`` are the ones held now.
     """
 
     user_id: int
@@ -48,7 +49,7 @@ def refusal(
         return "own-work"
     # Their own vote may have taken the place it fits; it must not make them a stranger.
     others = [cast for cast in casts if cast.voter != standing.user_id]
-    seats, names = standing.seats, standing.names | {standing.user_id}
+    seats, names = standing.seats, standing.names or frozenset({standing.user_id})
     counts = (
         may_vote(question, others, seats=seats, names=names, escalated=escalated)
         if choice is None

@@ -47,7 +47,8 @@ class Holder:
     `on_call` are those of them that may be used only in certain hours, and in which.
     `excluded_as` says why a decision is their own work; None when it is not, or no decision asked.
     `loans` are those this user may vote for, by the lender's id. A loan holds the lender's own
-    seats and no loan, so it is one step deep however the rows stand.
+    seats and no loan, so it is one step deep however the rows stand. Accounts of one person share
+    their `identity`; one without is nobody else's.
     """
 
     user_id: int
@@ -58,6 +59,12 @@ class Holder:
     excluded_as: str | None = None
     loans: Mapping[int, Loan] = field(default_factory=dict)
     on_call: Mapping[Seat, Roster] = field(default_factory=dict)
+    identity: str = ""
+
+    @property
+    def person(self) -> int | str:
+        """Return what is the same for all accounts of one person."""
+        return self.identity or self.user_id
 
     def seats_at(self, at: datetime) -> frozenset[Seat]:
         """Return the seats this user may use at an instant."""
@@ -116,7 +123,7 @@ _LENT_APPOINTED = _LENT.format(role="o.role_id")
 # one marker per person.
 _HOLDERS = f"""
 SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, x.hours, x.time_zone,
-    l.delegate_id, l.ends_at
+    l.delegate_id, l.ends_at, u.identity
 FROM (
     SELECT id AS person_id, NULL AS delegate_id, NULL AS id, NULL AS ends_at, NULL AS limited
     FROM approvals_user WHERE id IN (people)
@@ -135,7 +142,7 @@ LEFT JOIN ({_GRANTS}) x ON (x.group_id = m.group_id AND NOT x.appoints)
 # A role that appoints and has nobody yet is a row without a person, which names the role.
 _EVERYBODY = f"""
 SELECT u.id, u.username, u.is_active, u.kind, e.why, x.position, x.name, x.hours,
-    x.time_zone, CASE WHEN u.id IS NULL THEN x.group_id END, NULL
+    x.time_zone, CASE WHEN u.id IS NULL THEN x.group_id END, NULL, u.identity
 FROM ({_GRANTS}) x
 LEFT JOIN approvals_user_groups m ON m.group_id = x.group_id AND NOT x.appoints
 LEFT JOIN approvals_appointment o ON o.role_id = x.group_id AND x.appoints
@@ -230,14 +237,14 @@ def _instant(now: datetime) -> Any:
 
 
 def _read(rows: Iterable[Any]) -> dict[int, Holder]:
-    people: dict[tuple[int, int | None], tuple[str, bool, bool, str | None, set[Seat]]] = {}
+    people: dict[tuple[int, int | None], tuple[str, bool, bool, str | None, set[Seat], str]] = {}
     on_call: dict[tuple[int, int | None], dict[Seat, Roster]] = {}
     ends: dict[tuple[int, int | None], Any] = {}
     for row in rows:
-        user_id, username, active, kind, why, position, role, hours, zone, to, until = row
+        user_id, username, active, kind, why, position, role, hours, zone, to, until, identity = row
         if user_id is None:
             continue
-        new = (username, bool(active), kind == "human", why, set[Seat]())
+        new = (username, bool(active), kind == "human", why, set[Seat](), identity)
         known = people.setdefault((user_id, to), new)
         if position is not None:
             known[4].add((position, role))
@@ -246,18 +253,22 @@ def _read(rows: Iterable[Any]) -> dict[int, Holder]:
                 on_call.setdefault((user_id, to), {})[position, role] = roster
         ends[user_id, to] = until
     loans: dict[int, dict[int, Loan]] = {}
-    for (lender, to), (username, active, human, why, seats) in people.items():
+    for (lender, to), (username, active, human, why, seats, identity) in people.items():
         if to is not None:
-            duty = on_call.get((lender, to), {})
-            holder = Holder(lender, username, active, human, frozenset(seats), why, on_call=duty)
+            holder = Holder(
+                *(lender, username, active, human, frozenset(seats), why),
+                on_call=on_call.get((lender, to), {}),
+                identity=identity,
+            )
             loans.setdefault(to, {})[lender] = Loan(holder, _aware(ends[lender, to]))
     return {
         user_id: Holder(
             *(user_id, username, active, human, frozenset(seats), why),
             loans=loans.get(user_id, {}),
             on_call=on_call.get((user_id, None), {}),
+            identity=identity,
         )
-        for (user_id, to), (username, active, human, why, seats) in people.items()
+        for (user_id, to), (username, active, human, why, seats, identity) in people.items()
         if to is None
     }
 

@@ -48,6 +48,16 @@ NEW.voter_id <> NEW.principal_id AND NOT EXISTS (
 )
 """  # noqa: S608
 
+_VOTED_BEFORE = """
+EXISTS (
+    SELECT 1 FROM approvals_vote o
+    JOIN approvals_user p ON p.id IN (o.voter_id, o.principal_id)
+    JOIN approvals_user n ON n.identity = p.identity AND n.id <> p.id
+    WHERE o.decision_id = NEW.decision_id AND o.withdrawn_at IS NULL
+    AND p.identity <> '' AND n.id IN (NEW.voter_id, NEW.principal_id)
+)
+"""
+
 TRIGGERS = [
     *append_only(
         "approvals_approvalpolicy",
@@ -94,6 +104,13 @@ TRIGGERS = [
         "INSERT",
         "nobody votes for another without a loan of the right",
         _NOT_LENT,
+    ),
+    Trigger(
+        "vote_of_one_person",
+        "approvals_vote",
+        "INSERT",
+        "two accounts of one person are one vote",
+        _VOTED_BEFORE,
     ),
     Trigger(
         "vote_on_open_question",

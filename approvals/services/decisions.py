@@ -81,12 +81,15 @@ def open_decision(
         if asked.role in roles:
             named = manager and {manager.pk, manager.username}
             return int(bool(named and (not asked.people or named & set(asked.people))))
-        return sum(
-            (stage, asked.role) in holder.seats
-            and (not asked.people or not holder.names.isdisjoint(asked.people))
-            and user_id not in excluded
-            and (within is None or user_id in within)
-            for user_id, holder in everybody.items()
+        return len(
+            {
+                holder.person
+                for user_id, holder in everybody.items()
+                if (stage, asked.role) in holder.seats
+                and (not asked.people or not holder.names.isdisjoint(asked.people))
+                and user_id not in excluded
+                and (within is None or user_id in within)
+            }
         )
 
     resolved = resolve(question, eligible=eligible, amount=amount)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache, partial
 
@@ -29,6 +29,20 @@ class Poll:
     holders: Mapping[int, Holder]
     within: Collection[int] | None
     now: datetime
+    # By account, the first of the same person's: of two accounts only one vote counts.
+    _first: Mapping[int, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        accounts = [*self.holders.values()]
+        accounts += [loan.lender for one in accounts for loan in one.loans.values()]
+        accounts.sort(key=lambda one: one.user_id)
+        first: dict[int | str, int] = {}
+        found = {one.user_id: first.setdefault(one.person, one.user_id) for one in accounts}
+        object.__setattr__(self, "_first", found)
+
+    def _people(self, *user_ids: int) -> set[int]:
+        """Return whose accounts these are, each person by their first one."""
+        return {self._first.get(user_id, user_id) for user_id in user_ids}
 
     @property
     def escalated(self) -> frozenset[str]:
@@ -71,7 +85,7 @@ class Poll:
             and (loan is not None or not lent)
         )
         return Cast(
-            voter=vote.principal_id,
+            voter=self._first.get(vote.principal_id, vote.principal_id),
             choice=vote.choice,
             outcome=vote.outcome_digest,
             # Cast on call, it stays a vote after the shift.
@@ -116,14 +130,14 @@ class Poll:
             if loan is None:
                 return "not-eligible"
             holder = loan.lender
-        both = {user.pk, principal}
+        both = self._people(user.pk, principal)
         standing = Standing(
-            user_id=principal,
+            user_id=self._first.get(principal, principal),
             is_active=user.is_active and (holder is None or holder.is_active),
             is_human=not user.is_machine and (holder is None or holder.is_human),
             seats=self.seats_of(holder),
             excluded_as=(voter and voter.excluded_as) or (holder and holder.excluded_as) or None,
-            already_voted=any(both & {v.voter_id, v.principal_id} for v in self.votes),
+            already_voted=any(both & self._people(v.voter_id, v.principal_id) for v in self.votes),
             names=holder.names if holder else frozenset((user.pk, user.username)),
         )
         asked = partial(
@@ -145,16 +159,25 @@ class Poll:
         """Return where the question stands; `with_remaining` reads everybody who may still vote."""
         remaining = None
         if with_remaining:
-            voted = {who for vote in self.votes for who in (vote.principal_id, vote.voter_id)}
-            remaining = [
-                Seated(holder.seats, holder.names)
-                for holder in permissions.everybody_seated(
-                    policy_id=self.decision.policy_id, now=self.now, decision_id=self.decision.pk
-                ).values()
-                if holder.user_id not in voted
-                and holder.excluded_as is None
-                and (self.within is None or holder.user_id in self.within)
-            ]
+            voted = {
+                self.holders[who].person
+                for vote in self.votes
+                for who in (vote.principal_id, vote.voter_id)
+            }
+            left: dict[int | str, Seated] = {}
+            for holder in permissions.everybody_seated(
+                policy_id=self.decision.policy_id, now=self.now, decision_id=self.decision.pk
+            ).values():
+                if (
+                    holder.person not in voted
+                    and holder.excluded_as is None
+                    and not self._outside(holder)
+                ):
+                    other = left.get(holder.person, Seated(frozenset()))
+                    left[holder.person] = Seated(
+                        holder.seats | other.seats, holder.names | other.names
+                    )
+            remaining = list(left.values())
         return decide(self.question, self.casts(), escalated=self.escalated, remaining=remaining)
 
 

@@ -1,0 +1,62 @@
+"""What could decide wrongly: one person counted twice, too few asked, a no that allows."""
+
+import pytest
+
+from approvals.errors import AlreadyVoted
+from approvals.models import Vote
+from audit.ids import new_id
+from tests.builders import make_person
+from tests.stories import (
+    checkpoint,
+    people,
+    question,
+    refused,
+    stopped_by_the_database,
+)
+
+pytestmark = pytest.mark.db
+
+
+class TestTwoAccountsOfOnePerson:
+    @pytest.fixture
+    def again(self, cast):
+        """Ann's second account: the same mail address in another spelling."""
+        return make_person("ann2", email="Ann+desk@example.org", roles=[cast.roles["reviewer"]])
+
+    @pytest.fixture
+    def ticket(self, cast, again):
+        checkpoint("pair", question(needs=[people("reviewer", 2)]))
+        return cast.open(checkpoint="pair")
+
+    def test_are_one_vote(self, cast, again, ticket):
+        cast.vote(ticket, cast.ann, "approve")
+        with refused(AlreadyVoted):
+            cast.vote(ticket, again, "approve")
+        cast.vote(ticket, cast.ben, "approve")
+        ticket.refresh_from_db()
+        assert ticket.status == "approved"
+
+    def test_cast_before_they_were_known_as_one_count_once(self, cast, again):
+        again.email = "somebody@example.org"
+        again.save()
+        checkpoint("three", question(needs=[people("reviewer", 3)]))
+        ticket = cast.open(checkpoint="three")
+        cast.vote(ticket, cast.ann, "approve")
+        cast.vote(ticket, again, "approve")
+        again.email = "ann@example.org"
+        again.save()
+        answer = cast.vote(ticket, cast.ben, "approve")
+        assert (answer.ticket.status, answer.tally.approvals) == ("pending", 2)
+        assert answer.tally.eligible_left == 1
+
+    def test_are_one_of_all_who_must_agree(self, cast, again):
+        checkpoint("all", question(needs=[people("reviewer", "all")]))
+        ticket = cast.open(checkpoint="all")
+        assert ticket.decision.question["stages"][0]["needs"][0]["count"] == 3
+
+    def test_are_one_vote_for_the_database_as_well(self, cast, again, ticket):
+        cast.vote(ticket, cast.ann, "approve")
+        (vote,) = Vote.objects.filter(decision=ticket.decision)
+        vote.pk, vote.voter, vote.principal = new_id(), again, again
+        with stopped_by_the_database("two accounts of one person are one vote"):
+            Vote.objects.bulk_create([vote])
