@@ -177,11 +177,11 @@ def settle(
 ) -> None:
     """Write the outcome into the decision; it becomes final when its hold is over."""
     question = question_of(decision)
-    # A refinement that has used up its rounds closes with what it has.
-    spent = effect == "return" and 1 < question.repeat.rounds <= decision.round
+    # A refinement that has used up its rounds closes with what it has: somebody's, not silence's.
+    spent = effect == "return" and deciding and 1 < question.repeat.rounds <= decision.round
     decision.by = by
     decision.outcome = outcome
-    decision.effect = "answer" if spent else effect
+    decision.effect = _closing(question) if spent else effect
     decision.settled_at = now
     decision.final_at = now + hold
     decision.revocable_until = decision.final_at + question.timing.revocable
@@ -197,6 +197,12 @@ def settle(
             decision.approved_action_digest = sha256_hex(decision.approved_content)
     if spent:
         decision.response = {**(decision.response or {}), "max_iterations_reached": True}
+
+
+def _closing(question: Question) -> str:
+    """Return what "not yet" becomes when nothing may come back: no yes to what others approve."""
+    effects = {option.effect for option in question.options}
+    return "answer" if "answer" in effects and "allow" not in effects else "deny"
 
 
 def settle_by_rule(*, decision: Decision, effect: str, by: str, now: datetime, reason: str) -> None:

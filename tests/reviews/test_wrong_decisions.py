@@ -5,9 +5,12 @@ import pytest
 from approvals.errors import AlreadyVoted
 from approvals.models import Vote
 from audit.ids import new_id
+from reviews.services.sweeps import conclude_tickets
+from reviews.services.tickets import resubmit_ticket
 from tests.builders import make_person
 from tests.stories import (
     checkpoint,
+    later,
     people,
     question,
     refused,
@@ -60,3 +63,26 @@ class TestTwoAccountsOfOnePerson:
         vote.pk, vote.voter, vote.principal = new_id(), again, again
         with stopped_by_the_database("two accounts of one person are one vote"):
             Vote.objects.bulk_create([vote])
+
+
+class TestNotYetInTheLastRound:
+    def second_round(self, cast, asked):
+        checkpoint("twice", {**asked, "repeat": {"rounds": 2, "steps": []}})
+        ticket = cast.open(checkpoint="twice")
+        return resubmit_ticket(
+            ticket_id=ticket.pk, requester=cast.machine, proposal={"payee": "ACME", "total": 1}
+        )
+
+    def test_never_allows_what_others_would_approve(self, cast):
+        ticket = self.second_round(cast, question())
+        said = {"feedback": "Not like this."}
+        ended = cast.vote(ticket, cast.ann, "request_changes", response=said).ticket
+        assert (ended.status, ended.decision.outcome) == ("rejected", "request_changes")
+        assert ended.decision.response["max_iterations_reached"] is True
+
+    def test_is_no_answer_when_it_is_silence(self, cast):
+        ticket = self.second_round(cast, question("refinement", silence="continue"))
+        with later(hours=50):
+            conclude_tickets([ticket.pk])
+        ticket.refresh_from_db()
+        assert ticket.status == "needs_changes"
