@@ -11,7 +11,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from approvals.api import urls as approvals_api
 from hitl_project import api, probes
-from reviews.admin import dashboard, second_factor
+from reviews.admin import dashboard, password, second_factor
 from reviews.api import urls as reviews_api
 from reviews.mailpage import urls as mailpage
 from reviews.sockets.hints import hints
@@ -24,8 +24,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", probes.metrics),
     path(".well-known/jwks.json", probes.jwks),
     # The desk is what people come for; the settings are one click away.
+    path("", RedirectView.as_view(pattern_name="admin:reviews_ticket_changelist")),
     path("admin/", RedirectView.as_view(pattern_name="admin:reviews_ticket_changelist")),
     *dashboard.urlpatterns,
+    *password.urlpatterns,
     path("admin/", admin.site.urls),
     *second_factor.urlpatterns,
     path(
