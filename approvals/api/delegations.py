@@ -1,6 +1,7 @@
 """Loans of the right to vote."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
@@ -9,8 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.fields import Instant, StrictSerializer, Text
-from approvals.api.keys import PageQuery
-from approvals.api.paging import CursorPage
 from approvals.api.schema import PAGE, describe, page_of, sent
 from approvals.api.views import MANAGE, READ, ApiView
 from approvals.errors import Invalid, NotVisible
@@ -90,7 +89,6 @@ class DelegationsPage(ApiView):
 
     scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": MANAGE}
     people_only = True
-    ordering = "-id"
 
     @describe(
         "delegations_list",
@@ -100,12 +98,10 @@ class DelegationsPage(ApiView):
         parameters=PAGE,
         description="Managers and auditors see everybody's. Newest first.",
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page of loans."""
-        self.asked(PageQuery)
-        pages, now = CursorPage(), shown_now()
-        rows = pages.paginate_queryset(delegations_seen_by(self.user), request, self)
-        return pages.get_paginated_response([delegation_members(loan, now=now) for loan in rows])
+        seen = delegations_seen_by(self.user)
+        return self.page(seen, partial(delegation_members, now=shown_now()))
 
     @describe(
         "delegations_create",

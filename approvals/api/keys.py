@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.fields import Instant, StrictSerializer, Text
-from approvals.api.paging import CursorPage
 from approvals.api.schema import PAGE, describe, page_of, sent
 from approvals.api.views import MANAGE, READ, ApiView
 from approvals.errors import Invalid, NotVisible, ScopeMissing
@@ -18,13 +17,6 @@ from audit.clock import db_now
 
 USUAL_LIFE = timedelta(days=90)
 LONGEST_LIFE = timedelta(days=3650)
-
-
-class PageQuery(StrictSerializer):
-    """Which page."""
-
-    cursor = serializers.CharField(required=False, max_length=400)
-    limit = serializers.CharField(required=False)
 
 
 class KeyCreateRequest(StrictSerializer):
@@ -70,7 +62,6 @@ class KeysPage(ApiView):
     """The caller's keys, and new ones."""
 
     scopes: ClassVar[dict[str, str]] = {"GET": READ}
-    ordering = "-id"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a key that would make keys.
@@ -88,13 +79,9 @@ class KeysPage(ApiView):
         answers={200: page_of(KeyAnswer)},
         parameters=PAGE,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page of the keys the caller answers for."""
-        self.asked(PageQuery)
-        pages = CursorPage()
-        own = AccessKey.objects.filter(owner=self.user)
-        rows = pages.paginate_queryset(own, request, self)
-        return pages.get_paginated_response([key_members(key) for key in rows])
+        return self.page(AccessKey.objects.filter(owner=self.user), key_members)
 
     @describe(
         "keys_create",

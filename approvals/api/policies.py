@@ -8,8 +8,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.keys import PageQuery
-from approvals.api.paging import CursorPage
 from approvals.api.schema import PAGE, describe, page_of
 from approvals.api.views import READ, ApiView
 from approvals.errors import NotVisible
@@ -97,7 +95,6 @@ class PoliciesPage(ApiView):
     """All versions."""
 
     scopes: ClassVar[dict[str, str]] = {"GET": READ}
-    ordering = "-id"
 
     @describe(
         "policies_list",
@@ -106,13 +103,10 @@ class PoliciesPage(ApiView):
         answers={200: page_of(PolicyAnswer)},
         parameters=PAGE,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page, newest first."""
         self.need(_RIGHT)
-        self.asked(PageQuery)
-        pages = CursorPage()
-        rows = pages.paginate_queryset(_versions(), request, self)
-        return pages.get_paginated_response([policy_members(policy) for policy in rows])
+        return self.page(_versions(), policy_members)
 
 
 class PolicyPage(ApiView):

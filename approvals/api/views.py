@@ -1,15 +1,18 @@
 """What every page of the interface has in common: who may call it, and what its answer carries."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, CharField
 from rest_framework.views import APIView
 
 from approvals.api.bodies import ApiRequest, StrictJsonParser
+from approvals.api.fields import StrictSerializer
+from approvals.api.paging import CursorPage
 from approvals.api.throttles import rate_headers
 from approvals.confirmation import confirmed_by
 from approvals.errors import Invalid, MachineCannotVote, NotAllowed, ScopeMissing
@@ -20,17 +23,26 @@ READ, SUBMIT = AccessKey.Scope.READ, AccessKey.Scope.SUBMIT
 RECEIPT, VOTE, MANAGE = AccessKey.Scope.RECEIPT, AccessKey.Scope.VOTE, AccessKey.Scope.MANAGE
 
 
+class PageQuery(StrictSerializer):
+    """Which page."""
+
+    cursor = CharField(required=False, max_length=400)
+    limit = CharField(required=False)
+
+
 class ApiView(APIView):
     """One address of the interface.
 
-    `scopes` says which scope a key needs for a method; a session needs none. Where `people_only`,
-    machines may read and are refused everything else before anything is looked up.
+    `scopes` says which scope a key needs for a method; a session needs none. What takes the scope
+    of votes is for people, and so is, where `people_only`, everything but reading: machines are
+    refused before anything is looked up. `ordering` is the column lists are in the order of.
     """
 
     parser_classes = [StrictJsonParser]
     http_method_names = ["get", "head", "post", "delete"]
     scopes: ClassVar[dict[str, str]] = {}
     people_only: ClassVar[bool] = False
+    ordering: ClassVar[str] = "-id"
 
     def initialize_request(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> Request:
         """Return the request whose body is read as a whole."""
@@ -48,9 +60,10 @@ class ApiView(APIView):
         :raises Refusal: MachineCannotVote, ScopeMissing.
         """
         super().initial(request, *args, **kwargs)
-        if self.people_only and self.user.is_machine and request.method not in SAFE_METHODS:
-            raise MachineCannotVote
         needed = self.scopes.get(request.method or "")
+        for_people = needed == VOTE or (self.people_only and request.method not in SAFE_METHODS)
+        if for_people and self.user.is_machine:
+            raise MachineCannotVote
         if needed and self.key is not None and needed not in self.key.scopes:
             raise ScopeMissing(f"This key does not carry the scope {needed}.", scope=needed)
 
@@ -102,6 +115,19 @@ class ApiView(APIView):
                 ]
             )
         return dict(reader.validated_data)
+
+    def page(
+        self,
+        rows: Any,
+        told: Callable[[Any], Any],
+        *,
+        query: type[PageQuery] = PageQuery,
+    ) -> Response:
+        """Answer the page of these rows that the query names, each as `told` says it."""
+        self.asked(query)
+        pages = CursorPage()
+        found = pages.paginate_queryset(rows, self.request, self)
+        return pages.get_paginated_response([told(row) for row in found])
 
     def confirmed(self, given: dict[str, Any]) -> Confirmed:
         """Return how the caller is confirmed, taking `password` and `code` out of the body.

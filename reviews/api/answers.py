@@ -15,6 +15,8 @@ from reviews.models import Comment, Ticket
 from reviews.representation import iso, ticket_core
 
 Json = dict[str, Any]
+# A ticket in a list shows these; whatever it needs comes in the one query.
+SHOWN = ("checkpoint", "decision", "queue", "region")
 
 
 def ticket_row(ticket: Ticket, viewer: User | None = None, *, answered: bool = False) -> Json:

@@ -1,5 +1,6 @@
 """The emergency switch over the interface, and how the service stands."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -9,8 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.fields import StrictSerializer, Text
-from approvals.api.keys import PageQuery
-from approvals.api.paging import CursorPage
 from approvals.api.schema import PAGE, describe, page_of, sent
 from approvals.api.views import MANAGE, READ, ApiView
 from approvals.errors import MachineCannotBypass, NotVisible
@@ -130,7 +129,6 @@ class BypassesPage(_Bypasses):
     """All of them, and new ones."""
 
     scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": MANAGE}
-    ordering = "-id"
 
     @describe(
         "bypasses_list",
@@ -140,12 +138,9 @@ class BypassesPage(_Bypasses):
         parameters=PAGE,
         description="Newest first. Without the right to see all of them, one's own.",
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page."""
-        self.asked(PageQuery)
-        pages, now = CursorPage(), db_now()
-        rows = pages.paginate_queryset(self.seen(), request, self)
-        return pages.get_paginated_response([_row(bypass, now=now) for bypass in rows])
+        return self.page(self.seen(), partial(_row, now=db_now()))
 
     @describe(
         "bypasses_start",

@@ -97,7 +97,6 @@ class SkipPage(TicketPage):
     """A ticket left for later."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "tickets_skip",
@@ -120,7 +119,6 @@ class AssignPage(TicketPage):
     """Who is to work on a ticket."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "tickets_assign",
@@ -159,7 +157,6 @@ class EscalatePage(TicketPage):
     """More people asked."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "tickets_escalate",
@@ -184,7 +181,6 @@ class TestMailPage(TicketPage):
 
     __test__ = False
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "tickets_test_mail",
@@ -214,7 +210,6 @@ class BulkVotesPage(ApiView):
     """One answer to many tickets."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "votes_bulk",

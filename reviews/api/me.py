@@ -5,25 +5,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals import permissions
-from approvals.api.paging import (
-    CursorPage,
-    page_limit,
-    read_cursor,
-    unknown_cursor,
-    write_cursor,
-)
+from approvals.api.paging import page_limit, read_cursor, unknown_cursor, write_cursor
 from approvals.api.schema import PAGE, describe, page_of
-from approvals.api.views import READ, ApiView
+from approvals.api.views import READ, ApiView, PageQuery
 from approvals.models import Exclusion, User, Vote
 from audit.clock import shown_now
 from reviews.api import shapes
-from reviews.api.answers import ticket_row
-from reviews.api.requests import PageQuery
+from reviews.api.answers import SHOWN, ticket_row
 from reviews.models import Queue, Region, Ticket
 from reviews.ordering import Cursor, waiting_page
 from reviews.querysets import TicketQuerySet
-
-_SHOWN = ("checkpoint", "decision", "queue", "region")
 
 
 class MePage(ApiView):
@@ -79,7 +70,7 @@ class MyPendingPage(ApiView):
             after=_place(cursor) if cursor is not None else None,
             size=limit,
             asked=True,
-            rows=pending_for(self.user).select_related(*_SHOWN),
+            rows=pending_for(self.user).select_related(*SHOWN),
         )
         return Response(
             {
@@ -124,7 +115,6 @@ class MyRequestsPage(ApiView):
     """What the caller asked for."""
 
     scopes = {"GET": READ}
-    ordering = "-id"
 
     @describe(
         "me_requests",
@@ -133,10 +123,7 @@ class MyRequestsPage(ApiView):
         answers={200: page_of(shapes.TicketListAnswer)},
         parameters=PAGE,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page of the caller's own tickets, newest first."""
-        self.asked(PageQuery)
         mine = Ticket.objects.filter(Q(requester=self.user) | Q(beneficiary=self.user))
-        pages = CursorPage()
-        rows = pages.paginate_queryset(mine.select_related(*_SHOWN), request, self)
-        return pages.get_paginated_response([ticket_row(ticket) for ticket in rows])
+        return self.page(mine.select_related(*SHOWN), ticket_row)

@@ -6,7 +6,6 @@ from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.paging import CursorPage
 from approvals.api.schema import IDEMPOTENCY_KEY, PAGE, describe, page_of, sent
 from approvals.api.views import READ, RECEIPT
 from approvals.errors import NotAllowed
@@ -14,7 +13,7 @@ from approvals.models import Receipt
 from audit.models import AuditEvent
 from reviews.api import answers, shapes
 from reviews.api.base import TicketPage
-from reviews.api.requests import PageQuery, ReceiptConsumeRequest, ReceiptResultRequest
+from reviews.api.requests import ReceiptConsumeRequest, ReceiptResultRequest
 from reviews.models import Ticket
 from reviews.representation import iso
 from reviews.services import receipts
@@ -120,10 +119,7 @@ class EventsPage(TicketPage):
         parameters=PAGE,
         description="Oldest first. Each fact holds the hash of the one before.",
     )
-    def get(self, request: Request, identifier: str) -> Response:
+    def get(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Answer one page of the story."""
-        self.asked(PageQuery)
-        told = AuditEvent.objects.filter(stream=self.found(identifier).stream)
-        pages = CursorPage()
-        rows = pages.paginate_queryset(told, request, self)
-        return pages.get_paginated_response([answers.event(one) for one in rows])
+        story = AuditEvent.objects.filter(stream=self.found(identifier).stream)
+        return self.page(story, answers.event)

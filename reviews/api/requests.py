@@ -20,6 +20,7 @@ from approvals.api.fields import (
     Whole,
     shown,
 )
+from approvals.api.views import PageQuery
 from approvals.errors import Invalid
 from approvals.presets import PRESETS
 from reviews.api.collaboration import asked_of
@@ -314,13 +315,6 @@ class Words(serializers.CharField):
             known = ", ".join(self.choices)
             raise serializers.ValidationError(f"`{shown(wrong[0])}` is none of {known}.")
         return words
-
-
-class PageQuery(StrictSerializer):
-    """Which page."""
-
-    cursor = serializers.CharField(required=False, max_length=400)
-    limit = serializers.CharField(required=False)
 
 
 class TicketQuery(PageQuery):

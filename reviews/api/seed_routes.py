@@ -12,7 +12,7 @@ from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, ReasonRequired, UserMismatch
 from approvals.services.polls import question_of
 from reviews.api import shapes
-from reviews.api.answers import Json, ticket_row
+from reviews.api.answers import SHOWN, Json, ticket_row
 from reviews.api.base import TicketPage, refuse_flood
 from reviews.api.me import pending_for
 from reviews.api.requests import PROPOSAL_MOST, SMALL, TicketCreateRequest, ticket_request
@@ -25,7 +25,6 @@ from reviews.services.votes import VoteAnswer, cast_vote
 
 # These lists have no pages: the oldest so many; `/api/v1/me/pending` has all of them.
 MOST_LISTED = 500
-_SHOWN = ("checkpoint", "decision", "queue", "region")
 
 
 class SeedTicketsPage(ApiView):
@@ -141,7 +140,6 @@ class SeedVotePage(TicketPage):
     """A vote in the words of an earlier design."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     def cast(self, ticket: Ticket, given: Json, vote: Json) -> VoteAnswer:
         """Vote; without a version, only on a ticket that is still as it was first sent."""
@@ -243,7 +241,7 @@ class HmsProposalsPage(ApiView):
         """Answer the tickets that wait in a region of the caller's."""
         region = region_called(self.asked(RegionQuery)["region"], self.user)
         waiting = Ticket.objects.visible_to(self.user).waiting().filter(region=region)
-        rows = waiting.select_related(*_SHOWN).order_by("created_at", "pk")[:MOST_LISTED]
+        rows = waiting.select_related(*SHOWN).order_by("created_at", "pk")[:MOST_LISTED]
         return Response([ticket_row(ticket, self.user) for ticket in rows])
 
 

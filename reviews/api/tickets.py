@@ -8,7 +8,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.paging import CursorPage
 from approvals.api.schema import IDEMPOTENCY_KEY, describe, page_of, sent
 from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, Refusal, RegionNotYours
@@ -16,7 +15,7 @@ from approvals.models import User
 from approvals.services.polls import read_poll
 from audit.clock import db_now
 from reviews.api import shapes
-from reviews.api.answers import Json, links, policy, ticket_row, ticket_whole
+from reviews.api.answers import SHOWN, Json, links, policy, ticket_row, ticket_whole
 from reviews.api.base import TicketPage, opening_once, refuse_flood, with_version
 from reviews.api.requests import (
     CreateQuery,
@@ -46,8 +45,6 @@ from reviews.services.tickets import (
 )
 
 MOST_AT_ONCE = 500
-# A ticket in a list shows these; whatever it needs comes in the one query.
-_SHOWN = ("checkpoint", "decision", "queue", "region")
 
 _EXAMPLES = [
     sent(
@@ -68,7 +65,6 @@ class TicketsPage(ApiView):
     """All tickets the caller may see, and new ones."""
 
     scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": SUBMIT}
-    ordering = "-id"
 
     @describe(
         "tickets_list",
@@ -77,12 +73,10 @@ class TicketsPage(ApiView):
         answers={200: page_of(shapes.TicketListAnswer)},
         parameters=[TicketQuery],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page of the tickets the caller may see."""
-        asked = self.asked(TicketQuery)
-        pages = CursorPage()
-        rows = pages.paginate_queryset(self._asked_for(asked), request, self)
-        return pages.get_paginated_response([ticket_row(ticket, self.user) for ticket in rows])
+        rows = self._asked_for(self.asked(TicketQuery))
+        return self.page(rows, lambda ticket: ticket_row(ticket, self.user), query=TicketQuery)
 
     @describe(
         "tickets_create",
@@ -105,7 +99,7 @@ class TicketsPage(ApiView):
 
     def _asked_for(self, asked: Json) -> QuerySet[Ticket]:
         lanes = [] if self.user.is_machine else list(Lane.objects.open_to(self.user))
-        tickets = Ticket.objects.visible_to(self.user, lanes=lanes).select_related(*_SHOWN)
+        tickets = Ticket.objects.visible_to(self.user, lanes=lanes).select_related(*SHOWN)
         if "status" in asked:
             tickets = tickets.filter(status__in=asked["status"])
         if "priority" in asked:
@@ -351,7 +345,6 @@ class TicketRevokePage(TicketPage):
     """A final decision that is taken back."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "tickets_revoke",

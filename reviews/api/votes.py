@@ -5,7 +5,6 @@ from typing import ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.paging import CursorPage
 from approvals.api.schema import IF_MATCH, PAGE, describe, page_of, sent
 from approvals.api.views import READ, VOTE, ApiView
 from approvals.errors import NotVisible, Refusal
@@ -14,7 +13,6 @@ from reviews.api.base import TicketPage, with_version
 from reviews.api.requests import (
     CommentCreateRequest,
     NothingRequest,
-    PageQuery,
     VoteCreateRequest,
 )
 from reviews.models import Assignment, Comment, Queue, Ticket
@@ -29,7 +27,6 @@ class VotesPage(TicketPage):
     """The votes of a ticket."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "votes_create",
@@ -88,7 +85,6 @@ class MyVotePage(TicketPage):
     """The caller's own vote."""
 
     scopes: ClassVar[dict[str, str]] = {"DELETE": VOTE}
-    people_only = True
 
     @describe(
         "votes_withdraw",
@@ -108,7 +104,6 @@ class ClaimPage(TicketPage):
     """Who holds a ticket."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "tickets_claim",
@@ -141,7 +136,6 @@ class ReleasePage(TicketPage):
     """A ticket given back."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "tickets_release",
@@ -162,7 +156,6 @@ class NextPage(ApiView):
     """The most urgent ticket of a queue."""
 
     scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-    people_only = True
 
     @describe(
         "queues_next",
@@ -194,7 +187,6 @@ class CommentsPage(TicketPage):
     """What people said beside their votes."""
 
     scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": VOTE}
-    people_only = True
     ordering = "id"
 
     @describe(
@@ -204,13 +196,10 @@ class CommentsPage(TicketPage):
         answers={200: page_of(shapes.CommentAnswer)},
         parameters=PAGE,
     )
-    def get(self, request: Request, identifier: str) -> Response:
+    def get(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Answer one page of the remarks, oldest first."""
-        self.asked(PageQuery)
         remarks = Comment.objects.filter(ticket=self.found(identifier)).select_related("author")
-        pages = CursorPage()
-        rows = pages.paginate_queryset(remarks, request, self)
-        return pages.get_paginated_response([answers.comment(remark) for remark in rows])
+        return self.page(remarks, answers.comment)
 
     @describe(
         "comments_create",

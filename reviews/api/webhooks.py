@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.keys import PageQuery
-from approvals.api.paging import CursorPage
 from approvals.api.schema import PAGE, describe, page_of, sent
 from approvals.api.views import MANAGE, ApiView
 from approvals.errors import Invalid, NotAllowed, NotVisible
@@ -37,6 +36,10 @@ from reviews.signatures import public_key_of, signing_of
 _VIEW = "reviews.view_webhookendpoint"
 _ADD, _CHANGE = "reviews.add_webhookendpoint", "reviews.change_webhookendpoint"
 _EVERY: dict[str, str] = {"GET": MANAGE, "POST": MANAGE, "PATCH": MANAGE, "DELETE": MANAGE}
+
+
+def _known() -> QuerySet[WebhookEndpoint]:
+    return WebhookEndpoint.objects.select_related("checkpoint", "created_by")
 
 
 def _members(endpoint: WebhookEndpoint) -> dict[str, Any]:
@@ -101,8 +104,7 @@ class _Webhooks(ApiView):
 
         :raises NotVisible: where there is none.
         """
-        known = WebhookEndpoint.objects.select_related("checkpoint", "created_by")
-        endpoint = known.filter(pk=webhook_id).first()
+        endpoint = _known().filter(pk=webhook_id).first()
         if endpoint is None:
             raise NotVisible
         return endpoint
@@ -116,7 +118,6 @@ class WebhooksPage(_Webhooks):
     """All of them, and new ones."""
 
     rights: ClassVar[dict[str, str]] = {"POST": _ADD}
-    ordering = "-id"
 
     @describe(
         "webhooks_list",
@@ -126,13 +127,9 @@ class WebhooksPage(_Webhooks):
         parameters=PAGE,
         description="Newest first, those that are disabled as well. No secret is among it.",
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page."""
-        self.asked(PageQuery)
-        pages = CursorPage()
-        known = WebhookEndpoint.objects.select_related("checkpoint", "created_by")
-        rows = pages.paginate_queryset(known, request, self)
-        return pages.get_paginated_response([_members(row) for row in rows])
+        return self.page(_known(), _members)
 
     @describe(
         "webhooks_create",
@@ -282,8 +279,6 @@ class WebhookRotatePage(_Webhooks):
 class DeliveriesPage(_Webhooks):
     """What left, and what could not."""
 
-    ordering = "-id"
-
     @describe(
         "webhooks_deliveries",
         "List what left for a webhook",
@@ -292,13 +287,10 @@ class DeliveriesPage(_Webhooks):
         parameters=PAGE,
         description="Newest first. `parked`: ten attempts failed, or trying again is no use.",
     )
-    def get(self, request: Request, webhook_id: str) -> Response:
+    def get(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
         """Answer one page."""
-        self.asked(PageQuery)
-        pages = CursorPage()
         rows = Delivery.objects.filter(endpoint=self.found(webhook_id)).defer("body")
-        page = pages.paginate_queryset(rows.prefetch_related("failures"), request, self)
-        return pages.get_paginated_response([DeliveryAnswer(row).data for row in page])
+        return self.page(rows.prefetch_related("failures"), lambda row: DeliveryAnswer(row).data)
 
 
 class ReplayPage(_Webhooks):
