@@ -28,6 +28,7 @@ from approvals.models import (
 )
 from approvals.options import ALLOWING
 from approvals.question import Question, render_question, resolve
+from approvals.services.policies import published_question
 from approvals.services.polls import question_of
 from approvals.stages import Need
 from audit.batches import update_rows
@@ -74,9 +75,6 @@ def open_decision(
     everybody, roles = permissions.seats_at_opening(policy_id=policy.pk, now=now)
     manager = _manager_of(asking, excluded=excluded, within=within) if roles else None
 
-    def eligible(stage: int, need: int) -> int:
-        return people_for(stage, question.stages[stage].needs[need])
-
     def people_for(stage: int, asked: Need) -> int:
         if asked.role in roles:
             named = manager and {manager.pk, manager.username}
@@ -92,7 +90,16 @@ def open_decision(
             }
         )
 
-    resolved = resolve(question, eligible=eligible, amount=amount)
+    def numbered(each: Question) -> Question:
+        return resolve(
+            each, eligible=lambda n, m: people_for(n, each.stages[n].needs[m]), amount=amount
+        )
+
+    resolved = numbered(question)
+    own = published_question(policy.pk)
+    if question.stages != own.stages:
+        # A share of the people a requester names is not one of those the policy asks.
+        resolved = _by_no_fewer(numbered(replace(own, options=question.options)), resolved)
     asked = _by_at_least(least_people, resolved)
     frozen = render_question(asked)
     content = canonical_bytes(proposal)
@@ -151,6 +158,16 @@ def _manager_of(
             return manager
         above = manager.manager_id
     return None
+
+
+def _by_no_fewer(own: Question, question: Question) -> Question:
+    """Return a resolved question whose needs ask no fewer people than the policy's own."""
+    stages = []
+    for stage, before in zip(question.stages, own.stages, strict=True):
+        needs = zip(stage.needs, before.needs, strict=True)
+        more = tuple(replace(n, count=max(int(n.count), int(least.count))) for n, least in needs)
+        stages.append(replace(stage, needs=more))
+    return replace(question, stages=tuple(stages))
 
 
 def _by_at_least(people: int, question: Question) -> Question:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from approvals.errors import AlreadyVoted
+from approvals.errors import AlreadyVoted, Invalid
 from approvals.models import Vote
 from audit.ids import new_id
 from reviews.services.sweeps import conclude_tickets
@@ -86,3 +86,29 @@ class TestNotYetInTheLastRound:
             conclude_tickets([ticket.pk])
         ticket.refresh_from_db()
         assert ticket.status == "needs_changes"
+
+
+class TestWhatARequesterAsks:
+    @pytest.fixture
+    def most(self, cast):
+        return checkpoint("most", question(needs=[people("reviewer", "majority")]))
+
+    @pytest.mark.parametrize("share", [{}, {"approval_type": "majority"}, {"approval_type": "all"}])
+    def test_a_share_of_the_people_named_is_not_one_of_those_asked(self, cast, most, share):
+        with refused(Invalid, at="/interaction/stakeholders"):
+            cast.open(checkpoint="most", interaction={"stakeholders": ["ann"], **share})
+
+    def test_nor_where_the_question_itself_names_them(self, cast, most):
+        named = {"role": "reviewer", "count": "majority", "people": ["ann"]}
+        with refused(Invalid, at="/question/stages"):
+            cast.open(checkpoint="most", question={"stages": [{"needs": [named]}]})
+
+    def test_as_many_as_the_policy_asks_may_be_named(self, cast, most):
+        ticket = cast.open(checkpoint="most", interaction={"stakeholders": ["ann", "ben"]})
+        (need,) = ticket.decision.question["stages"][0]["needs"]
+        assert (need["count"], need["people"]) == (2, ["ann", "ben"])
+
+    def test_a_preset_asks_no_fewer_than_the_policy(self, cast):
+        checkpoint("three", question(needs=[people("reviewer", 3)]), presets=["vote"])
+        ticket = cast.open(checkpoint="three", preset="vote")
+        assert ticket.decision.question["stages"][0]["needs"][0]["count"] == 3
