@@ -113,7 +113,8 @@ def amended(proposal: dict[str, Any], amendments: Any) -> dict[str, Any]:
             errors=[{"pointer": "/amendments", "message": "Send the changed fields as an object."}]
         )
     check_plain(amendments, at="/amendments")
-    changed = {k: v for k, v in {**proposal, **amendments}.items() if v is not None}
+    removed = {name for name, value in amendments.items() if value is None}
+    changed = {k: v for k, v in {**proposal, **amendments}.items() if k not in removed}
     if changed == proposal:
         raise SchemaMismatch(
             errors=[{"pointer": "/amendments", "message": "Nothing differs from the proposal."}]
