@@ -13,6 +13,7 @@ from django.db import models, transaction
 
 from approvals.errors import Invalid, WrongState
 from approvals.models import AccessKey, User
+from audit.models import AuditEvent
 from audit.prepared import PreparedRead
 from audit.services import Actor, Draft, record
 
@@ -95,6 +96,15 @@ def create_key(
             ],
         )
     return key, token
+
+
+def renewers_of(key: AccessKey) -> list[User]:
+    """Return who ever renewed a key: they were shown its token, as its maker was."""
+    if not key.previous_hash:
+        return []
+    told = AuditEvent.objects.filter(stream=f"key:{key.pk}", type="key.renewed")
+    ids = [int(one) for one in told.values_list("actor_id", flat=True)]
+    return list(User.objects.filter(pk__in=ids, kind=User.Kind.HUMAN))
 
 
 _with_prefix = PreparedRead(

@@ -25,13 +25,14 @@ from approvals.presets import apply_preset
 from approvals.question import Question, QuestionInvalid, parse_question, render_question
 from approvals.safeguards import check_silence
 from approvals.services.bypasses import covering
+from approvals.services.keys import renewers_of
 from approvals.services.policies import published_question, safeguards_of
 from approvals.tightening import tighten
 from audit.prepared import PreparedRead
 from reviews import rules
 from reviews.flags import ALWAYS_ASKING, sentence, switched_off_by
 from reviews.interactions import shaped_by
-from reviews.models import Checkpoint, Queue, QueueChoice, Region, Rule
+from reviews.models import Checkpoint, Queue, QueueChoice, Region, Rule, Ticket
 from reviews.models.checkpoint import Risk
 from reviews.services.requests import TicketRequest
 from reviews.stubs import SENTENCE, stubbed
@@ -170,9 +171,12 @@ def check_modified(
     request: TicketRequest,
     region: Region | None,
     decision: Decision,
+    risk: str,
     now: datetime,
 ) -> None:
-    """Refuse a proposal as modified that its rules deny, or would have put to other people.
+    """Refuse a proposal as modified that its rules deny, or would have asked otherwise about.
+
+    :param risk: that of the ticket, by which voters showed who they are.
 
     :raises Refusal: SchemaMismatch for its content, Invalid for what the rules say of it.
     """
@@ -186,6 +190,8 @@ def check_modified(
         problem = f"{judged.rule['why']}."
     elif judged.policy.slug != decision.policy.slug or judged.least_people > asked:
         problem = "Modified like this, others must be asked; request changes instead."
+    elif Risk.values.index(judged.risk) > Risk.values.index(risk):
+        problem = f"Modified like this, its risk is {judged.risk}; request changes instead."
     if problem:
         raise Invalid(errors=[{"pointer": "/amendments", "message": problem}])
 
@@ -325,7 +331,7 @@ def own_work_of(
     why: dict[str, str] = {user.identity: Exclusion.Why.EDITOR for user in editors}
     why |= {person.identity: Exclusion.Why.ON_BEHALF_OF for person in named}
     if key is not None:
-        keepers = [key.owner]
+        keepers = [key.owner, *renewers_of(key)]
         if key.made_by_id != key.owner_id and key.made_by is not None:
             keepers.append(key.made_by)
         why |= {person.identity: Exclusion.Why.KEY_OWNER for person in keepers}
@@ -336,6 +342,25 @@ def own_work_of(
         for person, identity in permissions.authors_and_delegates(why, now=now)
     }
     return excluded, named[0] if named else None
+
+
+def exclude_latecomer(*, ticket: Ticket, decision: Decision, now: datetime) -> None:
+    """Exclude whom a ticket is for, where no account bore the name when it was opened."""
+    if not ticket.on_behalf_of or ticket.beneficiary_id is not None:
+        return
+    excluded, _ = own_work_of(
+        requester=ticket.requester,
+        key=ticket.access_key,
+        on_behalf_of=ticket.on_behalf_of,
+        now=now,
+    )
+    why = Exclusion.Why.ON_BEHALF_OF
+    late = [
+        Exclusion(decision=decision, user_id=one, why=why)
+        for one in excluded
+        if excluded[one] == why
+    ]
+    Exclusion.objects.bulk_create(late, ignore_conflicts=True)
 
 
 def _people_called(name: str) -> list[User]:

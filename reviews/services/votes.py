@@ -14,7 +14,7 @@ from approvals.services.polls import Poll
 from audit.context import origin
 from reviews.models import Ticket
 from reviews.services import conclusions
-from reviews.services.asking import check_modified
+from reviews.services.asking import check_modified, exclude_latecomer
 from reviews.services.requests import request_of
 from reviews.services.turns import turn_at
 
@@ -58,6 +58,7 @@ def cast_vote(
         ticket, decision = turn.ticket, turn.decision
         if version != ticket.version:
             raise TicketChanged(version=ticket.version)
+        exclude_latecomer(ticket=ticket, decision=decision, now=turn.now)
         waiting = ticket.status == Ticket.Status.PENDING
         was_settled = decision.settled_at is not None
         answer = votes.cast_vote(
@@ -79,6 +80,7 @@ def cast_vote(
                 request=replace(request_of(ticket), proposal=content),
                 region=ticket.region,
                 decision=decision,
+                risk=ticket.risk,
                 now=turn.now,
             ),
         )

@@ -2,8 +2,10 @@
 
 import pytest
 
-from approvals.errors import AlreadyVoted, Invalid
+from approvals.errors import AlreadyVoted, Invalid, OwnWork
 from approvals.models import Vote
+from approvals.services.keys import renew_key
+from audit.clock import db_now
 from audit.ids import new_id
 from reviews.services.sweeps import conclude_tickets
 from reviews.services.tickets import resubmit_ticket
@@ -112,3 +114,46 @@ class TestWhatARequesterAsks:
         checkpoint("three", question(needs=[people("reviewer", 3)]), presets=["vote"])
         ticket = cast.open(checkpoint="three", preset="vote")
         assert ticket.decision.question["stages"][0]["needs"][0]["count"] == 3
+
+
+class TestWhatAModifiedProposalBecomes:
+    def test_carries_no_more_risk_than_voters_were_asked_to_answer_for(self, cast):
+        total = {"type": "object", "properties": {"total": {"type": "number"}}}
+        checkpoint(
+            "payments",
+            rules=[
+                {"when": "total > 1000", "then": "ask", "risk": "high"},
+                {"when": "total <= 1000", "then": "ask"},
+            ],
+            proposal_schema={**total, "required": ["total"]},
+        )
+        ticket = cast.open(checkpoint="payments")
+        with refused(Invalid, at="/amendments"):
+            cast.vote(ticket, cast.ann, "modify", amendments={"total": 10**6}, confirmed="")
+        less = cast.vote(ticket, cast.ann, "modify", amendments={"total": 10}, confirmed="")
+        assert less.ticket.status == "approved"
+
+    def test_keeps_every_field_nobody_changed(self, cast):
+        ticket = cast.open(proposal={"approver": None, "note": "x", "total": 900})
+        changes = {"total": 1, "note": None}
+        done = cast.vote(ticket, cast.ann, "modify", amendments=changes).ticket
+        assert bytes(done.decision.approved_content) == b'{"approver":null,"total":1}'
+
+
+class TestWhoseWorkItIs:
+    def test_whoever_renewed_a_key_was_shown_it(self, cast):
+        renew_key(key=cast.key, by=cast.ann, now=db_now())
+        renew_key(key=cast.key, by=cast.max, now=db_now())
+        cast.key.refresh_from_db()
+        ticket = cast.open()
+        with refused(OwnWork):
+            cast.vote(ticket, cast.ann, "approve")
+        assert cast.vote(ticket, cast.ben, "approve").ticket.status == "approved"
+
+    @pytest.mark.parametrize("called", ["new@example.org", "New+x@Example.org", "new"])
+    def test_whom_it_is_for_may_get_an_account_later(self, cast, called):
+        ticket = cast.open(on_behalf_of=called)
+        new = make_person("new", roles=[cast.roles["reviewer"]])
+        with refused(OwnWork):
+            cast.vote(ticket, new, "approve")
+        assert cast.vote(ticket, cast.ann, "approve").ticket.status == "approved"
