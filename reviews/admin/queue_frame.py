@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
+from reviews.admin.first_steps import first_steps
 from reviews.admin.queue import QueuePage, Row
 from reviews.models import Assignment
 from reviews.services.preferences import density_of, views_of
@@ -60,6 +61,7 @@ def _nothing(page: QueuePage) -> dict[str, Any]:
         "others_hold": waiting.filter(pk__in=held.values("ticket")).count(),
         "escalated": waiting.exclude(decision__escalated=[]).count(),
         "last": page.seen.filter(closed_at__isnull=False).order_by("-closed_at").first(),
+        "first_steps": first_steps(page.user) if page.show in ("waiting", "all") else [],
     }
 
 
