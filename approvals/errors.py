@@ -27,6 +27,11 @@ class Refusal(Exception):
         self.extra = extra
         super().__init__(self.detail)
 
+    @property
+    def told(self) -> list[str]:
+        """Return what a person reads: the sentence of each field, else the one of the whole."""
+        return [error["message"] for error in self.errors] or [self.detail]
+
 
 class NotVisible(Refusal):
     code, status = "not-found", 404

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
@@ -25,7 +25,7 @@ from approvals.services.delegations import (
 )
 from audit.admin import ReadOnlyAdmin
 from audit.clock import shown_now
-from reviews.admin.pages import desk_page, in_zone_of, person_of
+from reviews.admin.pages import UNKNOWN_ACT, SeeOther, desk_page, person_of
 
 # As a browser's field for a day and a time writes it.
 _TYPED = "%Y-%m-%dT%H:%M"
@@ -74,13 +74,12 @@ class DelegationAdmin(ReadOnlyAdmin):
 def away_page(request: HttpRequest) -> HttpResponse:
     """Show a person's loans and the form for one; or start or end one, as was pressed."""
     user = person_of(request)
-    with in_zone_of(user):
-        lender = _lender(request, user)
-        if request.method == "POST":
-            return _act(request, user, lender)
-        now = timezone.localtime(shown_now())
-        end = (now + _USUAL).replace(hour=18, minute=0)
-        return _page(request, user, lender, Form(ends=end.strftime(_TYPED)))
+    lender = _lender(request, user)
+    if request.method == "POST":
+        return _act(request, user, lender)
+    now = timezone.localtime(shown_now())
+    end = (now + _USUAL).replace(hour=18, minute=0)
+    return _page(request, user, lender, Form(ends=end.strftime(_TYPED)))
 
 
 def _lender(request: HttpRequest, user: User) -> User:
@@ -115,10 +114,10 @@ def _act(request: HttpRequest, user: User, lender: User) -> HttpResponse:
                 by=user,
             )
         else:
-            raise Invalid("The page sent something this desk does not know.")
+            raise Invalid(UNKNOWN_ACT)
     except Refusal as refusal:
         return _refused(request, user, lender, form, refusal)
-    return HttpResponseRedirect(f"{request.get_full_path()}#loans", status=303)
+    return SeeOther(f"{request.get_full_path()}#loans")
 
 
 def _refused(

@@ -17,22 +17,17 @@ from approvals.models import Bypass, User
 from approvals.services.bypasses import RIGHT, running
 from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
-from reviews.admin.pages import desk_page, in_zone_of, person_of
+from reviews.admin.pages import UNKNOWN_ACT, SeeOther, desk_page, person_of
 from reviews.flags import ALWAYS_ASKING
 from reviews.models import Checkpoint, Ticket
 from reviews.services.bypass_reviews import passed_under
 from reviews.services.bypasses import end_bypass, people_told, start_bypass
+from reviews.services.lookup import as_uuid
 from reviews.templatetags.bypass import may_look
 
 LENGTHS = (("15m", "15 min"), ("30m", "30 min"), ("1h", "1 hour"), ("2h", "2 hours"),
            ("4h", "4 hours"))  # fmt: skip
 _MOST_PAST = 20
-
-
-class _Again(HttpResponseRedirect):
-    """After a POST: look at the page again, with GET."""
-
-    status_code = 303
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +78,9 @@ class BypassAdmin(ReadOnlyAdmin):
         try:
             _do(request, user)
         except Refusal as refusal:
-            sentences = [error["message"] for error in refusal.errors] or [refusal.detail]
-            return self._shown(request, user, banner=" ".join(sentences), status=refusal.status)
-        return _Again(reverse("admin:approvals_bypass_changelist"))
+            banner = " ".join(refusal.told)
+            return self._shown(request, user, banner=banner, status=refusal.status)
+        return SeeOther(reverse("admin:approvals_bypass_changelist"))
 
     def change_view(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
         """Lead to the page they all stand on."""
@@ -97,14 +92,13 @@ class BypassAdmin(ReadOnlyAdmin):
     def _shown(
         request: HttpRequest, user: User, *, banner: str = "", status: int = 200
     ) -> HttpResponse:
-        with in_zone_of(user):
-            context = _context(user) | {"banner": banner, "typed": _typed(request)}
-            return desk_page(request, "bypass.html", context, status=status)
+        context = _context(user) | {"banner": banner, "typed": _typed(request)}
+        return desk_page(request, "bypass.html", context, status=status)
 
 
 def _do(request: HttpRequest, user: User) -> None:
     sent = request.POST
-    act = sent.get("act", "")
+    act, bypass_id = sent.get("act", ""), as_uuid(sent.get("bypass", ""))
     if act == "start":
         start_bypass(
             by=user,
@@ -115,14 +109,10 @@ def _do(request: HttpRequest, user: User) -> None:
             checkpoints=sent.getlist("checkpoints")[:100],
             incident=sent.get("incident", ""),
         )
-    elif act == "end":
-        try:
-            bypass_id = UUID(sent.get("bypass", ""))
-        except ValueError:
-            raise Invalid("The page sent something this desk does not know.") from None
+    elif act == "end" and bypass_id is not None:
         end_bypass(bypass_id=bypass_id, by=user)
     else:
-        raise Invalid("The page sent something this desk does not know.")
+        raise Invalid(UNKNOWN_ACT)
 
 
 def _typed(request: HttpRequest) -> dict[str, Any]:

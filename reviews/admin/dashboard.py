@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from approvals.models import User
 from audit.clock import shown_now
 from reviews.admin import panels
-from reviews.admin.pages import desk_page, in_zone_of, person_of
+from reviews.admin.pages import desk_page, person_of
 from reviews.display import moments
 from reviews.insights import metrics as read
 from reviews.insights.facts import Counts
@@ -78,8 +78,7 @@ class Asked:
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show the figures of a period."""
     user = person_of(request)
-    with in_zone_of(user):
-        return desk_page(request, "dashboard.html", _context(request, user))
+    return desk_page(request, "dashboard.html", _context(request, user))
 
 
 def at_desk(request: HttpRequest) -> HttpResponse:

@@ -1,23 +1,22 @@
-"""The desk's own pages: strict policy, our navigation, times in the reader's zone."""
+"""The desk's own pages: strict policy, our navigation; `reviews.zones` sets the reader's zone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils import timezone
 
 from approvals.models import User
 from reviews.admin.navigation import entries
-from reviews.display.moments import zone_of
 
 
-@contextmanager
-def in_zone_of(user: User) -> Iterator[None]:
-    """Write times in the zone this person lives in."""
-    with timezone.override(zone_of(user.time_zone)):
-        yield
+class SeeOther(HttpResponseRedirect):
+    """After a POST: look at a page, with GET."""
+
+    status_code = 303
+
+
+# Said of a button that no page of ours has.
+UNKNOWN_ACT = "The page sent something this desk does not know."
 
 
 def desk_page(
@@ -25,8 +24,7 @@ def desk_page(
 ) -> HttpResponse:
     """Answer with one of the desk's own pages, which need no inline script or style.
 
-    The page is rendered at once, while the reader's time zone is set. It shows what only this
-    reader may see, so nothing on the way keeps it.
+    It shows what only this reader may see, so nothing on the way keeps it.
     """
     request.strict_policy = True  # type: ignore[attr-defined]
     context = {"nav": entries(request), "person": request.user, **context}

@@ -2,7 +2,7 @@
 
 from zoneinfo import available_timezones
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -10,7 +10,7 @@ from approvals.errors import Invalid, Refusal
 from approvals.models import User
 from audit.clock import shown_now
 from reviews.admin.narrowing import sound_query
-from reviews.admin.pages import desk_page, in_zone_of, person_of
+from reviews.admin.pages import UNKNOWN_ACT, SeeOther, desk_page, person_of
 from reviews.services import preferences
 from reviews.services.preferences import DENSITIES, density_of, views_of
 
@@ -30,24 +30,23 @@ def preferences_page(request: HttpRequest) -> HttpResponse:
                 advance="advance" in sent,
                 time_zone=sent.get("time_zone", user.time_zone),
             )
-            return _back(reverse("admin:reviews_ticket_preferences") + "?kept")
+            return SeeOther(reverse("admin:reviews_ticket_preferences") + "?kept")
         except Refusal as refusal:
             banner = " ".join([refusal.detail, *(e["message"] for e in refusal.errors)])
-    with in_zone_of(user):
-        context = {
-            "title": "Preferences",
-            "now": shown_now(),
-            "banner": banner,
-            "kept_now": "kept" in request.GET,
-            "density": density_of(user),
-            "densities": DENSITIES.items(),
-            "shortcuts": user.preferences.get("shortcuts", True),
-            "advance": user.preferences.get("advance", False),
-            "zones": ["UTC", *sorted(zone for zone in available_timezones() if "/" in zone)],
-            "zone": user.time_zone,
-            "views": views_of(user),
-        }
-        return desk_page(request, "preferences.html", context, status=422 if banner else 200)
+    context = {
+        "title": "Preferences",
+        "now": shown_now(),
+        "banner": banner,
+        "kept_now": "kept" in request.GET,
+        "density": density_of(user),
+        "densities": DENSITIES.items(),
+        "shortcuts": user.preferences.get("shortcuts", True),
+        "advance": user.preferences.get("advance", False),
+        "zones": ["UTC", *sorted(zone for zone in available_timezones() if "/" in zone)],
+        "zone": user.time_zone,
+        "views": views_of(user),
+    }
+    return desk_page(request, "preferences.html", context, status=422 if banner else 200)
 
 
 @require_POST
@@ -68,7 +67,7 @@ def views(request: HttpRequest) -> HttpResponse:
     try:
         return _viewed(user, sent.get("act", ""), sent.get("name", ""), request)
     except Refusal as refusal:
-        context = {"title": "Views", "now": shown_now(), "why": _sentence(refusal)}
+        context = {"title": "Views", "now": shown_now(), "why": " ".join(refusal.told)}
         return desk_page(request, "refused.html", context, status=refusal.status)
 
 
@@ -82,22 +81,11 @@ def _viewed(user: User, act: str, name: str, request: HttpRequest) -> HttpRespon
     elif act == "delete":
         preferences.delete_view(person=user, name=name)
     else:
-        raise Invalid("The page sent something this desk does not know.")
-    return _back(reverse("admin:reviews_ticket_preferences") + "#views")
-
-
-def _sentence(refusal: Refusal) -> str:
-    told = [error["message"] for error in refusal.errors]
-    return " ".join(told) if told else refusal.detail
+        raise Invalid(UNKNOWN_ACT)
+    return SeeOther(reverse("admin:reviews_ticket_preferences") + "#views")
 
 
 def _queue(query: str) -> HttpResponse:
     address = reverse("admin:reviews_ticket_changelist")
     kept = sound_query(query)
-    return _back(f"{address}?{kept}" if kept else address)
-
-
-def _back(address: str) -> HttpResponse:
-    response = HttpResponseRedirect(address)
-    response.status_code = 303
-    return response
+    return SeeOther(f"{address}?{kept}" if kept else address)

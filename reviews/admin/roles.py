@@ -107,9 +107,8 @@ class RoleAdmin(ModelAdmin):
         try:
             done = self._act(request, role, act)
         except Refusal as refusal:
-            told = [error["message"] for error in refusal.errors] or [refusal.detail]
             shifts = _sent_shifts(request) if act == "profile" else None
-            return self._page(request, role, banners=told, shifts=shifts)
+            return self._page(request, role, banners=refusal.told, shifts=shifts)
         messages.success(request, done)
         return see_other("auth_group_change", role.pk)
 

@@ -32,7 +32,7 @@ from approvals.services.identity import (
     renew_recovery_codes,
     set_up_second_factor,
 )
-from reviews.admin.pages import desk_page, person_of
+from reviews.admin.pages import UNKNOWN_ACT, desk_page, person_of
 
 # What allauth would add to the settings is secret, or is not used here.
 admin.site.unregister([Authenticator, EmailAddress])
@@ -150,7 +150,7 @@ def _do(request: HttpRequest) -> list[str]:
     if act == "remove":
         remove_second_factor(user=user)
         return []
-    raise Invalid("The page sent something this desk does not know.")
+    raise Invalid(UNKNOWN_ACT)
 
 
 urlpatterns = [

@@ -26,7 +26,7 @@ from reviews.admin.bulk import bulk_page, bulk_result
 from reviews.admin.card import Typed, changed_fields
 from reviews.admin.live_look import look, marks, state_of
 from reviews.admin.my_requests import my_requests
-from reviews.admin.pages import desk_page, in_zone_of, person_of
+from reviews.admin.pages import UNKNOWN_ACT, SeeOther, desk_page, person_of
 from reviews.admin.queue import QueuePage
 from reviews.admin.queue_frame import arrivals, frame
 from reviews.admin.sent import reason_of, remark_of, version_of
@@ -41,12 +41,6 @@ from reviews.services.skips import skip_ticket
 from reviews.services.test_mails import Sent
 from reviews.services.tickets import revoke_ticket
 from reviews.services.votes import cast_vote, withdraw_vote
-
-
-class Ours(HttpResponseRedirect):
-    """After a POST: look at the page again, with GET."""
-
-    status_code = 303
 
 
 @admin.register(Ticket)
@@ -88,22 +82,20 @@ class TicketAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show the queue."""
         user = person_of(request)
-        with in_zone_of(user):
-            page = QueuePage(request, user)
-            context = page.context()
-            context |= frame(page, context["rows"])
-            context |= told_before(request, user)
-            context["nothing"] = "nothing" in request.GET
-            context["away"] = away_now(user, now=page.now)
-            return desk_page(request, "queue.html", context)
+        page = QueuePage(request, user)
+        context = page.context()
+        context |= frame(page, context["rows"])
+        context |= told_before(request, user)
+        context["nothing"] = "nothing" in request.GET
+        context["away"] = away_now(user, now=page.now)
+        return desk_page(request, "queue.html", context)
 
     @method_decorator(require_safe)
     def arrivals(self, request: HttpRequest) -> HttpResponse:
         """Say what came since a list was made and how its rows stand; the page asks when told."""
         user = person_of(request)
-        with in_zone_of(user):
-            page = QueuePage(request, user)
-            told = {**arrivals(request, page), "rows": marks(request, page)}
+        page = QueuePage(request, user)
+        told = {**arrivals(request, page), "rows": marks(request, page)}
         return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
     @method_decorator(require_POST)
@@ -128,10 +120,10 @@ class TicketAdmin(ReadOnlyAdmin):
                 # Somebody else was faster everywhere we looked; the list says how things stand.
                 break
             if ticket is not None:
-                return Ours(address_of(ticket))
+                return SeeOther(address_of(ticket))
         again = {"queue": chosen} if chosen else {}
         address = reverse("admin:reviews_ticket_changelist")
-        return Ours(f"{address}?{urlencode({**again, 'nothing': 1})}")
+        return SeeOther(f"{address}?{urlencode({**again, 'nothing': 1})}")
 
     def change_view(
         self,
@@ -142,23 +134,21 @@ class TicketAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show a ticket, or do what was pressed on it."""
         user = person_of(request)
-        with in_zone_of(user):
-            ticket = seen(unquote(object_id), user)
-            if request.method == "POST":
-                return self._act(request, ticket, user)
-            page = TicketPage(ticket, user)
-            context = {**page.context(), "around": around(page), **told_before(request, user)}
-            context["asks_for"] = asked_of(request, user, ticket)
-            context["state"] = state_of(ticket)
-            return desk_page(request, "ticket.html", context)
+        ticket = seen(unquote(object_id), user)
+        if request.method == "POST":
+            return self._act(request, ticket, user)
+        page = TicketPage(ticket, user)
+        context = {**page.context(), "around": around(page), **told_before(request, user)}
+        context["asks_for"] = asked_of(request, user, ticket)
+        context["state"] = state_of(ticket)
+        return desk_page(request, "ticket.html", context)
 
     @method_decorator(require_safe)
     def report(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the comparison a ticket is about as a file; 404 where it compares nothing."""
         user = person_of(request)
         ticket = seen(object_id, user)
-        with in_zone_of(user):
-            text = TicketPage(ticket, user).comparison_report()
+        text = TicketPage(ticket, user).comparison_report()
         if text is None:
             raise Http404("This ticket compares nothing.")
         return HttpResponse(
@@ -202,7 +192,7 @@ class TicketAdmin(ReadOnlyAdmin):
         quietly = request.headers.get("X-Desk") == "1"
         try:
             if act not in acts:
-                raise Invalid("The page sent something this desk does not know.")
+                raise Invalid(UNKNOWN_ACT)
             done = acts[act]()
         except Refusal as refusal:
             if quietly:
@@ -212,12 +202,12 @@ class TicketAdmin(ReadOnlyAdmin):
             until = moments.clock(done.until, now=done.until)  # type: ignore[attr-defined]
             return HttpResponse(f"You hold this until {until}.", content_type="text/plain")
         if act == "skip":
-            return Ours(onward(ticket, user))
+            return SeeOther(onward(ticket, user))
         if isinstance(done, Ticket) and done.second_look:
-            return Ours(address_of(done))
+            return SeeOther(address_of(done))
         if isinstance(done, Sent):
-            return Ours(f"{address_of(ticket)}?sent={done.people}")
-        return Ours(address_of(ticket))
+            return SeeOther(f"{address_of(ticket)}?sent={done.people}")
+        return SeeOther(address_of(ticket))
 
     def _vote(self, request: HttpRequest, ticket: Ticket, user: User) -> HttpResponse:
         typed = Typed(
@@ -264,8 +254,8 @@ class TicketAdmin(ReadOnlyAdmin):
         except Refusal as refusal:
             return self._refused(request, ticket, user, refusal, typed)
         if user.preferences.get("advance"):
-            return Ours(onward(ticket, user, done=True))
-        return Ours(f"{address_of(ticket)}#decision")
+            return SeeOther(onward(ticket, user, done=True))
+        return SeeOther(f"{address_of(ticket)}#decision")
 
     def _refused(
         self,

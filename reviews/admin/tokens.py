@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
@@ -15,7 +15,7 @@ from approvals.services.identity import confirm_identity
 from approvals.services.keys import create_key, revoke_key
 from audit.clock import db_now, shown_now
 from reviews.admin.keys import state_of
-from reviews.admin.pages import desk_page, in_zone_of, person_of
+from reviews.admin.pages import SeeOther, desk_page, person_of
 
 LONGEST_DAYS = 365
 USUAL_DAYS = 90
@@ -31,28 +31,24 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
         try:
             if sent.get("act") == "revoke":
                 _revoke(user, sent.get("token", ""))
-                return HttpResponseRedirect(
-                    reverse("admin:reviews_ticket_tokens") + "?revoked", status=303
-                )
+                return SeeOther(reverse("admin:reviews_ticket_tokens") + "?revoked")
             made = _make(user, request)
         except Refusal as refusal:
-            told = [error["message"] for error in refusal.errors]
-            banner, status = " ".join(told) or refusal.detail, refusal.status
-    with in_zone_of(user):
-        context: dict[str, Any] = {
-            "title": "Your tokens",
-            "now": shown_now(),
-            "banner": banner,
-            "revoked_now": "revoked" in request.GET,
-            "made": made,
-            "sample": None if made is None else _sample(made[1]),
-            "rows": [(key, state_of(key)) for key in _tokens_of(user)],
-            "asks_for": asks_for(user),
-            "name": "" if made else sent.get("name", ""),
-            "days": sent.get("days", USUAL_DAYS),
-            "longest_days": LONGEST_DAYS,
-        }
-        return desk_page(request, "tokens.html", context, status=status)
+            banner, status = " ".join(refusal.told), refusal.status
+    context: dict[str, Any] = {
+        "title": "Your tokens",
+        "now": shown_now(),
+        "banner": banner,
+        "revoked_now": "revoked" in request.GET,
+        "made": made,
+        "sample": None if made is None else _sample(made[1]),
+        "rows": [(key, state_of(key)) for key in _tokens_of(user)],
+        "asks_for": asks_for(user),
+        "name": "" if made else sent.get("name", ""),
+        "days": sent.get("days", USUAL_DAYS),
+        "longest_days": LONGEST_DAYS,
+    }
+    return desk_page(request, "tokens.html", context, status=status)
 
 
 def _tokens_of(user: User) -> list[AccessKey]:

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.views import View
@@ -20,6 +20,7 @@ from approvals.safeguards import Confirmed
 from approvals.services.links import find_link, read_link
 from audit.context import acting
 from reviews.admin.card import Typed, changed_fields
+from reviews.admin.pages import SeeOther
 from reviews.display.moments import zone_of
 from reviews.mailpage import passes
 from reviews.mailpage.page import REFUSALS, MailPage
@@ -33,12 +34,6 @@ POLICY = (
     "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-
-
-class SeeOther(HttpResponseRedirect):
-    """Go on with GET."""
-
-    status_code = 303
 
 
 class Quiet(View):

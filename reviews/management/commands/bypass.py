@@ -49,7 +49,7 @@ class Command(BaseCommand):
                     **proof,
                 )
         except Refusal as refusal:
-            reasons = [error["message"] for error in refusal.errors] or [refusal.detail]
+            reasons = refusal.told
             raise CommandError(" ".join(reasons)) from refusal
         told = ", ".join(one.label for one in people_told()) if settings.MAIL_NOTICES else ""
         scope = ", ".join(bypass.scope) or "everything"

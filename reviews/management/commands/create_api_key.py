@@ -52,7 +52,7 @@ class Command(BaseCommand):
                     now=now,
                 )
         except Refusal as refusal:
-            reasons = [error["message"] for error in refusal.errors] or [refusal.detail]
+            reasons = refusal.told
             raise CommandError(" ".join(reasons)) from refusal
         self.stderr.write(f"{key.get_kind_display()} “{key.name}”, shown only now:")
         self.stdout.write(token)
