@@ -12,13 +12,14 @@ from approvals.errors import (
     OwnWork,
 )
 from approvals.models import Decision, Receipt, User
+from approvals.options import ALLOWING
 from approvals.services.polls import Poll
 from audit.clock import shown_now
 from audit.prepared import PreparedRead
 from reviews import lifecycle
 from reviews.display import views
 from reviews.models import Ticket
-from reviews.services.looks import concerns, without_people
+from reviews.services.looks import concerns, permits_nothing_new, without_people
 from reviews.services.seats import GIVES, works_on
 
 _receipt_of = PreparedRead(lambda key: Receipt.objects.filter(decision_id=key))
@@ -114,7 +115,8 @@ def _may_withdraw(poll: Poll, ticket: Ticket, user: User) -> bool:
 
 
 def _is_consumable(decision: Decision, ticket: Ticket, user: User) -> bool:
-    return ticket.requester_id == user.pk and decision.effect in {"allow", "answer"}
+    permits = decision.effect in ALLOWING and not permits_nothing_new(ticket)
+    return ticket.requester_id == user.pk and permits
 
 
 def _may_revoke(poll: Poll, user: User) -> bool:

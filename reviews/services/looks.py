@@ -11,6 +11,7 @@ from django.conf import settings
 
 from approvals.errors import Invalid
 from approvals.models import Decision, User
+from approvals.options import ALLOWING
 from approvals.presets import AFTERWARDS, apply_preset
 from approvals.question import Question, Repeat
 from approvals.services.policies import published, published_question
@@ -61,7 +62,8 @@ def request_for(look: Look) -> TicketRequest:
     if look.why == Ticket.SecondLook.SAMPLE:
         plain = replace(again, preset="", question={}, response_schema=None, interaction={})
         again = replace(plain, priority=Priority.LOW, pipeline={})
-    return again
+    # A pipeline that went on once does not go on again.
+    return replace(again, pipeline={}) if look.at.decision.effect in ALLOWING else again
 
 
 def asked_again(look: Look, *, checkpoint: Checkpoint, request: TicketRequest) -> Asking:
@@ -107,12 +109,18 @@ def _as_asked(checkpoint: Checkpoint, request: TicketRequest) -> Question:
 
 
 def _why(look: Look) -> str:
-    what = "passed" if look.at.decision.effect in ("allow", "answer") else "was refused"
+    what = "passed" if look.at.decision.effect in ALLOWING else "was refused"
     rule = (look.at.rule or {}).get("name")
     how = f"{look.at.label} {what} without a person" + (f", by “{rule}”" if rule else "")
     if look.asked_by:
         return f"{how}. {look.asked_by} asked for a person to look at it."
     return f"{how}. A share of these is looked at afterwards."
+
+
+def permits_nothing_new(ticket: Ticket) -> bool:
+    """Tell whether a ticket only looks at what was allowed already; that one is executed, once."""
+    seen = ticket.previous if ticket.second_look else None
+    return seen is not None and seen.decision.effect in ALLOWING
 
 
 def without_people(ticket: Ticket, decision: Decision) -> bool:

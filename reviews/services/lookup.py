@@ -46,9 +46,15 @@ def find_ticket(identifier: str, *, user: User) -> Ticket:
             return found
     ticket_id = as_uuid(identifier)
     found = visible.filter(pk=ticket_id).first() if ticket_id else None
-    if found is None and "\x00" not in identifier:
-        # A reference is unique per key; somebody who sees several takes the latest.
-        found = visible.filter(reference=identifier).order_by("-id").first() if identifier else None
+    if found is None and identifier and "\x00" not in identifier:
+        called = visible.filter(reference=identifier).order_by("-id")
+        # Their own first. Of others' nobody may choose what somebody takes it for: every key names
+        # its tickets as it likes, also like another's, or like a ref.
+        found = called.filter(requester=user).first()
+        others = [] if found or match else list(called[:2])
+        if len(others) > 1:
+            raise NotVisible("Several tickets bear this reference; name one by its ref, T-….")
+        found = found or next(iter(others), None)
     if found is None:
         raise NotVisible
     return found

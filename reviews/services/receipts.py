@@ -14,6 +14,7 @@ from approvals.services import receipts
 from audit.keys import signing_key
 from reviews.models import Ticket
 from reviews.representation import ticket_allowed
+from reviews.services.looks import permits_nothing_new
 from reviews.services.requests import request_of
 from reviews.services.tickets import open_ticket
 from reviews.services.turns import Turn, turn_at
@@ -70,6 +71,10 @@ def consume_receipt(*, ticket_id: UUID, key: AccessKey, nonce: str, digest: str)
     :raises Refusal: WrongState, SchemaMismatch, AlreadyConsumed.
     """
     with turn_at(ticket_id=ticket_id, actor=key.user) as turn:
+        if permits_nothing_new(turn.ticket):
+            raise WrongState(
+                "This only looked at what was allowed already; use that one's receipt."
+            )
         receipt = receipts.consume(
             decision=turn.decision, key=key, nonce=nonce, digest=digest, now=turn.now
         )

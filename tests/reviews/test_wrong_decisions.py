@@ -2,14 +2,18 @@
 
 import pytest
 
-from approvals.errors import AlreadyVoted, Invalid, OwnWork
+from approvals.errors import AlreadyVoted, Invalid, NotVisible, OwnWork, WrongState
 from approvals.models import Vote
 from approvals.services.keys import renew_key
 from audit.clock import db_now
 from audit.ids import new_id
+from reviews.services.lookup import find_ticket
+from reviews.services.receipts import consume_receipt
+from reviews.services.requests import TicketRequest
+from reviews.services.second_looks import request_review
 from reviews.services.sweeps import conclude_tickets
-from reviews.services.tickets import resubmit_ticket
-from tests.builders import make_person
+from reviews.services.tickets import open_ticket, resubmit_ticket
+from tests.builders import make_person, make_region, make_service_key
 from tests.stories import (
     checkpoint,
     later,
@@ -157,3 +161,49 @@ class TestWhoseWorkItIs:
         with refused(OwnWork):
             cast.vote(ticket, new, "approve")
         assert cast.vote(ticket, cast.ann, "approve").ticket.status == "approved"
+
+
+def test_what_passed_is_executed_once_however_many_look_at_it(cast):
+    total = {"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]}
+    rules = [{"when": "total > 0", "then": "allow"}]
+    checkpoint("passing", rules=rules, proposal_schema=total)
+    pipeline = {"name": "p", "step": "s", "state": {"at": 1}}
+    passed = cast.open(checkpoint="passing", pipeline=pipeline)
+    look, _ = request_review(ticket_id=passed.pk, by=cast.max)
+    look = cast.vote(look, cast.ann, "approve").ticket
+    assert (look.status, look.pipeline) == ("approved", {})
+
+    digest = look.decision.action_digest
+    with refused(WrongState):
+        consume_receipt(ticket_id=look.pk, key=cast.key, nonce="a" * 8, digest=digest)
+    assert "consume" not in cast.as_key().get(f"/api/v1/tickets/{look.pk}").json()["viewer"]["can"]
+    consume_receipt(ticket_id=passed.pk, key=cast.key, nonce="b" * 8, digest=digest)
+
+
+class TestWhatANameMeans:
+    @pytest.fixture
+    def other(self, cast):
+        """Another program, which names its tickets as it likes."""
+        key, _ = make_service_key(cast.otto)
+
+        def opens(reference: str):
+            request = TicketRequest(title="Something else", reference=reference)
+            return open_ticket(requester=key.user, key=key, request=request)
+
+        return opens
+
+    def test_of_two_tickets_with_one_reference_nobody_votes_on_the_wrong_one(self, cast, other):
+        ours, theirs = cast.open(reference="order-1"), other("order-1")
+        assert find_ticket("order-1", user=cast.machine) == ours
+        assert find_ticket("order-1", user=theirs.requester) == theirs
+        vote = {"choice": "approve", "version": 1}
+        answer = cast.as_person(cast.ann).post("/api/v1/tickets/order-1/votes", vote)
+        assert answer.status_code == 404
+        assert "Several" in answer.json()["detail"]
+
+    def test_a_reference_that_looks_like_a_ref_is_no_other_ticket(self, cast, other):
+        hidden = cast.open(region=make_region("north", cast.ben).slug)
+        other(hidden.label)
+        assert find_ticket(hidden.label, user=cast.ben) == hidden
+        with refused(NotVisible):
+            find_ticket(hidden.label, user=cast.ann)
