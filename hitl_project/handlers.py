@@ -19,6 +19,8 @@ from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from hitl_project.refusals import Refusals, send_again
+
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
@@ -30,8 +32,9 @@ class OneThreadHandler(ASGIHandler):
     turned away for want of a connection.
     """
 
-    def __init__(self, *, threads: int) -> None:
+    def __init__(self, *, threads: int, refusals: Refusals) -> None:
         BaseHandler.__init__(self)
+        self._refusals = refusals
         self.load_middleware(is_async=False)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._in_thread = sync_to_async(self._answer, thread_sensitive=False, executor=pool)
@@ -48,7 +51,9 @@ class OneThreadHandler(ASGIHandler):
         # Django's own signal does this in another thread, which holds no connection of ours.
         close_old_connections()
         try:
-            return self.get_response(request)
+            answer = self.get_response(request)
+            self._refusals.keep(request, answer)
+            return answer
         finally:
             close_old_connections()
 
@@ -57,12 +62,16 @@ class HttpHandler:
     """Choose for each request how it is answered."""
 
     def __init__(self) -> None:
-        self.answering = OneThreadHandler(threads=settings.WEB_THREADS)
+        self.refusals = Refusals()
+        self.answering = OneThreadHandler(threads=settings.WEB_THREADS, refusals=self.refusals)
         self.waiting = ASGIHandler()
         # Made here once, every request inherits it; else each would connect to Redis anew.
         _ = caches["default"]
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if (refusal := self.refusals.known(scope)) is not None:
+            await send_again(refusal, send)
+            return
         asks = any(n == b"prefer" and b"wait" in v.lower() for n, v in scope.get("headers", ()))
         await (self.waiting if asks else self.answering)(scope, receive, send)

@@ -54,11 +54,18 @@ class ServiceKeyThrottle(BaseThrottle):
         resets_in = WINDOW - int(now % WINDOW)
         self.standing = Standing(policy, limit, max(limit - used, 0), resets_in)
         request._request.rate_standing = self.standing  # type: ignore[attr-defined]  # noqa: SLF001
+        if used > limit:
+            whatever_was_sent(request)
         return used <= limit
 
     def wait(self) -> float | None:
         """Return the seconds after which the caller may come again."""
         return None if self.standing is None else float(self.standing.resets_in)
+
+
+def whatever_was_sent(request: Request) -> None:
+    """Mark a call whose caller is refused for who they are: they may be told so again unread."""
+    request._request.told_to_wait = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def rate_headers(request: Request) -> dict[str, str]:

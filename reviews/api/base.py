@@ -7,8 +7,9 @@ from hashlib import sha256
 
 from rest_framework.response import Response
 
+from approvals.api.throttles import whatever_was_sent
 from approvals.api.views import ApiView
-from approvals.errors import AlreadyDecided, Invalid, NotAllowed, TicketChanged
+from approvals.errors import AlreadyDecided, Invalid, NotAllowed, TicketChanged, TooManyOpenings
 from reviews.api.answers import Json, ticket_whole
 from reviews.models import Ticket
 from reviews.representation import decision_members, ticket_allowed
@@ -63,7 +64,7 @@ class TicketPage(ApiView):
             return body
         match = _VERSION.fullmatch(header)
         if match is None:
-            raise TicketChanged("If-Match names no version of this ticket.")
+            raise TicketChanged('If-Match names no version; send one as its ETag has it, like "1".')
         version = int(match[1] or match[2])
         if body is not None and body != version:
             message = "If-Match names another version."
@@ -90,8 +91,13 @@ def refuse_flood(page: ApiView) -> None:
 
     :raises TooManyOpenings: for such a key.
     """
-    if page.key is not None and "Idempotency-Key" not in page.request.headers:
+    if page.key is None or "Idempotency-Key" in page.request.headers:
+        return
+    try:
         refuse_full(page.key)
+    except TooManyOpenings:
+        whatever_was_sent(page.request)
+        raise
 
 
 def opening_once(page: ApiView, do: Callable[[], Reply]) -> Response:
