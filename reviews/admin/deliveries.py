@@ -4,10 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
 from approvals.errors import Refusal
+from approvals.models import User
 from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
 from audit.stamps import stamped
@@ -15,6 +18,7 @@ from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import see_other, settings_page
 from reviews.models import Delivery
 from reviews.services.deliveries import REPLAYED, deliver_again
+from reviews.services.notices import EMAIL
 
 SEND_AGAIN = "reviews.change_delivery"
 _LIST = "admin:reviews_delivery_changelist"
@@ -46,13 +50,26 @@ class DeliveryAdmin(ReadOnlyAdmin):
     """Every message that leaves: waiting, sent, or parked after too many attempts."""
 
     made = stamped("created_at", "made")
-    list_display = ("made", "type", "ticket", "channel", "target", "state", "attempts",
-                    "last_status")  # fmt: skip
+    list_display = ("made", "type", "ticket", "channel", "to", "state", "attempts", "last_status")
     list_filter = ("state", "channel")
-    list_select_related = ("ticket",)
+    list_select_related = ("ticket", "endpoint")
     search_fields = ("target__startswith",)
     ordering = ("-created_at",)
     sortable_by = ()
+
+    @admin.display(description="to")
+    def to(self, delivery: Delivery) -> str:
+        """Show whom it goes to by name where it is one of ours."""
+        if delivery.endpoint is not None:
+            return delivery.endpoint.name
+        return getattr(delivery, "mailed_to", None) or delivery.target
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        """Read with each mail the address of the person it is for."""
+        person = User.objects.annotate(key=Cast("pk", CharField())).filter(key=OuterRef("target"))
+        mailed = Case(When(channel=EMAIL, then=Subquery(person.values("email")[:1])))
+        found: QuerySet[Delivery] = super().get_queryset(request)
+        return found.annotate(mailed_to=mailed)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -79,6 +96,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             "delivery": delivery,
             "chip": chip_of(delivery),
             "failures": delivery.failures.order_by("-id"),
+            "to": self.to(delivery),
             "may_replay": may and may_replay(delivery),
             "sees_endpoint": request.user.has_perm("reviews.view_webhookendpoint"),
             "sees_ticket": delivery.ticket is not None
