@@ -1,12 +1,17 @@
 """Pages beside the desk's work: where one lands, what is refused, signing out, the password."""
 
+from uuid import uuid4
+
 import pytest
 from django.http import HttpRequest
 from django.test import Client
 from django.views.csrf import csrf_failure
 
 from approvals.models import User
+from audit.clock import db_now
 from hitl_project import api
+from reviews.models import Delivery
+from reviews.services.notices import EMAIL
 from tests.builders import Cast
 
 pytestmark = pytest.mark.db
@@ -72,3 +77,30 @@ def test_a_password_is_changed_in_the_frame_of_the_desk(cast: Cast) -> None:
     cast.ann.refresh_from_db()
     assert cast.ann.check_password("the second of two")
     assert Client().get(address).status_code == 302
+
+
+def test_pages_unfold_draws_say_where_one_is_in_the_words_of_the_menu(cast: Cast) -> None:
+    root = signed_in(User.objects.create_superuser("root", "root@example.com"))
+    people = "/admin/approvals/user/"
+    assert "<h1" in root.get(people).content.decode().split(">People</h1>")[0]
+    one = root.get(f"{people}{cast.ann.pk}/change/").content.decode()
+    assert f'href="{people}">People</a>' in one
+    assert ">New</h1>" not in one
+    assert "New</h1>" in root.get(f"{people}add/").content.decode()
+    assert "There is nothing here yet." in root.get("/admin/reviews/delivery/").content.decode()
+    searched = root.get("/admin/reviews/delivery/?q=x").content.decode()
+    assert "Nothing fits what you chose." in searched
+
+
+def test_a_mail_in_the_list_of_what_leaves_names_its_reader(cast: Cast) -> None:
+    root = signed_in(User.objects.create_superuser("root", "root@example.com"))
+    notice = Delivery.objects.create(
+        event_id=uuid4(),
+        body={},
+        type="ping",
+        channel=EMAIL,
+        target=str(cast.ann.pk),
+        created_at=db_now(),
+    )
+    for address in ("", f"{notice.pk}/change/"):
+        assert cast.ann.email in root.get(f"/admin/reviews/delivery/{address}").content.decode()
