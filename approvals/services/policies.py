@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from approvals import permissions
 from approvals.errors import Invalid, WrongState
@@ -172,6 +173,12 @@ def publish_policy(
             facts["changes"] = [change.as_data() for change in changes.differences]
         record(f"policy:{slug}", [Draft("policy.published", now, actor, reason=note, data=facts)])
     return policy
+
+
+def newest_versions() -> QuerySet[ApprovalPolicy]:
+    """Return the newest version of each policy."""
+    later = ApprovalPolicy.objects.filter(slug=OuterRef("slug"), version__gt=OuterRef("version"))
+    return ApprovalPolicy.objects.filter(~Exists(later))
 
 
 def latest_version(slug: str) -> ApprovalPolicy | None:

@@ -15,9 +15,9 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db import OperationalError, close_old_connections, transaction
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
@@ -33,12 +33,11 @@ from audit.reading import Narrowing
 from audit.services import SYSTEM, Draft, record_alone
 from audit.timeline import CHANNELS, what, who
 from reviews.admin.pages import person_of
-from reviews.admin.settings_pages import see_other, settings_page
+from reviews.admin.settings_pages import SettingsAdmin
 from reviews.events import actor_for
 from reviews.models import Checkpoint, Ticket
 from reviews.services.upkeep import AUDIT_STREAM, audit_review, review_audit
 
-_LIST = "admin:audit_auditevent_changelist"
 _REF = re.compile(r"[Tt]-(\d{1,12})")
 PERIODS = {"1": "Today", "7": "7 days", "30": "30 days", "365": "A year", "": "All of it"}
 USUAL_PERIOD = "30"
@@ -66,22 +65,14 @@ _ASIDE = {"changes", "weakens", "question"}  # members a row shows in a form of 
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(ReadOnlyAdmin, SettingsAdmin):
     """What happened, the latest first. Nobody changes it, a superuser no more than others."""
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        own = [
-            path("verify/", wrap(self.verify_view), name="audit_auditevent_verify"),
-            path("review/", wrap(self.review_view), name="audit_auditevent_review"),
-            path("export/", wrap(self.export_view), name="audit_auditevent_export"),
-        ]
-        return [*own, *super().get_urls()]
+    plural, singular = "Audit", "event"
+    besides = {"verify/": "verify", "review/": "review", "export/": "export"}
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def list_page(self, request: HttpRequest) -> HttpResponse:
         """Show a page of the trail."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         asked = asked_for(request.GET)
         narrowing, errors = narrowing_of(asked)
         rows: list[AuditEvent] = []
@@ -109,25 +100,15 @@ class AuditEventAdmin(ReadOnlyAdmin):
             "standing": reading.standing(),
             "reviewed_at": audit_review(),
         }
-        return settings_page(request, "audit.html", context, title="Audit")
+        return self.page(request, "audit.html", context)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def thing_page(self, request: HttpRequest, event: AuditEvent) -> HttpResponse:
         """Show one event alone, with its proof open."""
-        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+        if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        event = self.get_object(request, object_id)
-        if event is None:
-            raise Http404("There is no such event.")
         context = {"row": _shown([event])[0], "alone": True}
-        return settings_page(
-            request,
-            "audit_event.html",
-            context,
-            title=f"{event.stream} #{event.seq}",
-            crumbs=[("Audit", reverse(_LIST))],
-        )
+        title = f"{event.stream} #{event.seq}"
+        return self.page(request, "audit_event.html", context, title=title)
 
     @method_decorator(require_POST)
     def verify_view(self, request: HttpRequest) -> HttpResponse:
@@ -140,7 +121,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         else:
             part = "all of it" if found.whole else "its newest part"
             messages.success(request, f"The trail holds: {found.events} events, {part}.")
-        return see_other("audit_auditevent_changelist")
+        return self.see()
 
     @method_decorator(require_POST)
     def review_view(self, request: HttpRequest) -> HttpResponse:
@@ -150,7 +131,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         except Refusal as refusal:
             raise PermissionDenied(refusal.detail) from refusal
         messages.success(request, "Noted: you reviewed the audit today.")
-        return see_other("audit_auditevent_changelist")
+        return self.see()
 
     @method_decorator(require_POST)
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
@@ -161,7 +142,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         narrowing, errors = narrowing_of(asked)
         if errors:
             messages.error(request, next(iter(errors.values())))
-            return see_other("audit_auditevent_changelist")
+            return self.see()
         form = "jsonl" if request.POST.get("form") == "jsonl" else "csv"
         now = db_now()
         facts = {"form": form, "narrowed": {k: v for k, v in asked.items() if v}}

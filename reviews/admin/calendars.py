@@ -163,7 +163,7 @@ class CalendarAdmin(PlainSettings):
     template = "calendar.html"
     plural, singular = "Calendars", "calendar"
     lead = "When people work. The clocks of a queue that has a calendar run in its hours alone."
-    searched = ("name",)
+    search_fields = ("name__icontains",)
 
     def row(self, calendar: Calendar) -> dict[str, str]:
         queues = ", ".join(queue.name for queue in calendar.queues.all())

@@ -5,13 +5,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin
 
 from approvals.services.policies import (
     lint_question,
@@ -24,13 +22,7 @@ from audit.clock import db_now
 from reviews.admin.drawn_rules import band_fields, draw_rules
 from reviews.admin.pages import person_of
 from reviews.admin.samples import made_up_sample, request_of_form
-from reviews.admin.settings_pages import (
-    confirmed,
-    proof_of,
-    see_other,
-    settings_page,
-    typed,
-)
+from reviews.admin.settings_pages import SettingsAdmin, confirmed, proof_of, typed
 from reviews.forms.checkpoint_form import CheckpointForm, RuleFormSet
 from reviews.models import Checkpoint, Region, Rule
 from reviews.ready.rules import TEMPLATES
@@ -41,66 +33,40 @@ from reviews.services.simulations import simulate
 from reviews.services.trials import try_sample
 from reviews.sla import PRIORITIES
 
-_LIST = "admin:reviews_checkpoint_changelist"
-
 
 @admin.register(Checkpoint)
-class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
+class CheckpointAdmin(SimpleHistoryAdmin, SettingsAdmin):
     """A named kind of decision, under five headings."""
 
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        own = [
-            path("<uuid:pk>/try/", wrap(self.try_view), name="reviews_checkpoint_try"),
-            path(
-                "<uuid:pk>/simulate/", wrap(self.simulate_view), name="reviews_checkpoint_simulate"
-            ),
-            path("check-rule/", wrap(self.check_rule_view), name="reviews_checkpoint_check"),
-        ]
-        return [*own, *super().get_urls()]
+    plural, singular = "Checkpoints", "checkpoint"
+    search_fields = ("title__icontains", "slug__icontains")
+    besides = {
+        "<uuid:pk>/try/": "try",
+        "<uuid:pk>/simulate/": "simulate",
+        "check-rule/": "check",
+    }
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def list_page(self, request: HttpRequest) -> HttpResponse:
         """Show every checkpoint: when it asks, and whom."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        searched = request.GET.get("q", "").replace("\x00", "").strip()[:80]
-        found = Checkpoint.objects.select_related("question").prefetch_related(
-            "rules", "question__stages"
-        )
-        if searched:
-            found = found.filter(title__icontains=searched) | found.filter(slug__icontains=searched)
+        found, searched = self.sought(request, Checkpoint.objects.select_related("question"))
         rows = [
             {
                 "checkpoint": checkpoint,
                 "live": [r for r in checkpoint.rules.all() if r.state == Rule.State.LIVE],
                 "asks": [spoken_needs(s.needs) for s in checkpoint.question.stages.all()],
             }
-            for checkpoint in found
+            for checkpoint in found.prefetch_related("rules", "question__stages")
         ]
         context = {"rows": rows, "searched": searched, "may_add": self.has_add_permission(request)}
-        return settings_page(request, "checkpoints.html", context, title="Checkpoints")
+        return self.page(request, "checkpoints.html", context)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def new_page(self, request: HttpRequest) -> HttpResponse:
         """Make a checkpoint: a name and who decides are enough."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
         return self._edit(request, Checkpoint())
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def thing_page(self, request: HttpRequest, checkpoint: Checkpoint) -> HttpResponse:
         """Show a checkpoint in its five sections; managers change it here."""
-        return self._edit(request, self._seen(request, object_id))
-
-    def _seen(self, request: HttpRequest, object_id: str) -> Checkpoint:
-        checkpoint = self.get_object(request, object_id)
-        if checkpoint is None:
-            raise Http404("There is no such checkpoint.")
-        if not self.has_view_permission(request, checkpoint):
-            raise PermissionDenied
-        return checkpoint
+        return self._edit(request, checkpoint)
 
     def _edit(self, request: HttpRequest, checkpoint: Checkpoint) -> HttpResponse:
         user, new = person_of(request), not checkpoint.slug
@@ -175,7 +141,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
         count = len(done.differences)
         told = f"{count} change{'s' * (count != 1)} saved." if count else "Nothing differed."
         messages.success(request, told if not new else f"{saved.title} is made.")
-        return see_other("reviews_checkpoint_change", saved.pk)
+        return self.see(saved)
 
     def _page(
         self,
@@ -222,16 +188,11 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
             else [],
             "gaps": [found.message for found in _findings(checkpoint)] if question else [],
         }
-        return settings_page(
-            request,
-            "checkpoint.html",
-            context,
-            title="New checkpoint" if new else title or checkpoint.title,
-            crumbs=[("Checkpoints", reverse(_LIST))],
-        )
+        title = "New checkpoint" if new else title or checkpoint.title
+        return self.page(request, "checkpoint.html", context, title=title)
 
     @method_decorator(require_POST)
-    def check_rule_view(self, request: HttpRequest) -> HttpResponse:
+    def check_view(self, request: HttpRequest) -> HttpResponse:
         """Tell whether a condition can be read, for the page that is being filled in."""
         if not request.user.has_perm(CHANGE_CHECKPOINT):
             raise PermissionDenied
@@ -250,7 +211,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
     @method_decorator(require_POST)
     def simulate_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Tell what the rules on the page would have made of past tickets; it changes no row."""
-        checkpoint = self._seen(request, str(pk))
+        checkpoint = self.seen(request, pk)
         form = CheckpointForm(request.POST, instance=checkpoint)
         rules: Any = RuleFormSet(request.POST, instance=checkpoint, prefix="rules")
         context: dict[str, Any] = {}
@@ -270,7 +231,7 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
 
     def try_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Show what a sample would meet. A POST, for it may be long; it changes no row."""
-        checkpoint = self._seen(request, str(pk))
+        checkpoint = self.seen(request, pk)
         sample = made_up_sample(checkpoint)
         sent = {
             name: typed(str(request.POST.get(name, usual)))
@@ -296,14 +257,8 @@ class CheckpointAdmin(SimpleHistoryAdmin, ModelAdmin):
                 context["trial"] = try_sample(
                     checkpoint=checkpoint, request=wanted, by=person_of(request), now=db_now()
                 )
-        here = reverse("admin:reviews_checkpoint_change", args=[checkpoint.pk])
-        return settings_page(
-            request,
-            "trial.html",
-            context,
-            title="Try it with a sample",
-            crumbs=[("Checkpoints", reverse(_LIST)), (checkpoint.title, here)],
-        )
+        above = [(checkpoint.title, self.address("change", checkpoint.pk))]
+        return self.page(request, "trial.html", context, title="Try it with a sample", above=above)
 
     def has_delete_permission(self, request: HttpRequest, obj: Checkpoint | None = None) -> bool:
         """Keep checkpoints: their tickets tell of them. One that is not wanted is made inactive."""

@@ -1,13 +1,10 @@
 """What leaves: every message, waiting, sent or parked, and what became of each attempt."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Cast
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 
 from approvals.errors import Refusal
 from approvals.models import User
@@ -15,13 +12,12 @@ from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
 from audit.stamps import stamped
 from reviews.admin.pages import person_of
-from reviews.admin.settings_pages import see_other, settings_page
-from reviews.models import Delivery
+from reviews.admin.settings_pages import SettingsAdmin
+from reviews.models import Delivery, Ticket
 from reviews.services.deliveries import REPLAYED, deliver_again
 from reviews.services.notices import EMAIL
 
 SEND_AGAIN = "reviews.change_delivery"
-_LIST = "admin:reviews_delivery_changelist"
 _TONES = {
     Delivery.State.SENT: ("", "done"),
     Delivery.State.PARKED: ("bad", "overdue"),
@@ -46,9 +42,10 @@ def may_replay(delivery: Delivery) -> bool:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(ReadOnlyAdmin, SettingsAdmin):
     """Every message that leaves: waiting, sent, or parked after too many attempts."""
 
+    plural, singular = "Deliveries", "delivery"
     made = stamped("created_at", "made")
     list_display = ("made", "type", "ticket", "channel", "to", "state", "attempts", "last_status")
     list_filter = ("state", "channel")
@@ -71,15 +68,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         found: QuerySet[Delivery] = super().get_queryset(request)
         return found.annotate(mailed_to=mailed)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def thing_page(self, request: HttpRequest, delivery: Delivery) -> HttpResponse:
         """Show one message with every failed attempt, and let it leave again."""
-        delivery = self.get_object(request, object_id)
-        if delivery is None:
-            raise Http404("There is no such delivery.")
-        if not self.has_view_permission(request, delivery):
-            raise PermissionDenied
         may = request.user.has_perm(SEND_AGAIN)
         banners = []
         if request.method == "POST":
@@ -91,7 +81,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
                 banners = [refusal.detail]
             else:
                 messages.success(request, "It leaves again, under its old id.")
-                return see_other("reviews_delivery_change", delivery.pk)
+                return self.see(delivery)
         context = {
             "delivery": delivery,
             "chip": chip_of(delivery),
@@ -100,17 +90,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
             "may_replay": may and may_replay(delivery),
             "sees_endpoint": request.user.has_perm("reviews.view_webhookendpoint"),
             "sees_ticket": delivery.ticket is not None
-            and type(delivery.ticket)
-            .objects.filter(pk=delivery.ticket_id)
-            .visible_to(person_of(request))
-            .exists(),
+            and Ticket.objects.visible_to(person_of(request)).contains(delivery.ticket),
             "banners": banners,
             "now": db_now(),
         }
-        return settings_page(
-            request,
-            "delivery.html",
-            context,
-            title=f"{delivery.type} → {delivery.channel}",
-            crumbs=[("Deliveries", reverse(_LIST))],
-        )
+        title = f"{delivery.type} → {delivery.channel}"
+        return self.page(request, "delivery.html", context, title=title)

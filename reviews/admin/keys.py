@@ -7,8 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from approvals.admin.plain_forms import report
@@ -18,12 +17,11 @@ from approvals.services.keys import create_key, renew_key, revoke_key
 from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
 from reviews.admin.pages import person_of
-from reviews.admin.settings_pages import see_other, settings_page
+from reviews.admin.settings_pages import SettingsAdmin
 
 CHANGE = "approvals.change_accesskey"
 # Whoever used a key this lately would notice that it is gone; its name must be typed.
 LATELY = timedelta(hours=24)
-_LIST = "admin:approvals_accesskey_changelist"
 
 
 class KeyForm(forms.Form):
@@ -70,20 +68,19 @@ class KeyForm(forms.Form):
 
 
 @admin.register(AccessKey)
-class AccessKeyAdmin(ReadOnlyAdmin):
+class AccessKeyAdmin(ReadOnlyAdmin, SettingsAdmin):
     """How machines and scripts prove who they are."""
+
+    plural, singular = "Access keys", "key"
+    search_fields = ("name__icontains", "prefix__startswith")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return ModelAdmin.has_add_permission(self, request)
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def list_page(self, request: HttpRequest) -> HttpResponse:
         """Show every key, the newest first."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        searched = request.GET.get("q", "").replace("\x00", "").strip()[:80]
         keys = AccessKey.objects.select_related("owner", "made_by").order_by("-id")
-        if searched:
-            keys = keys.filter(name__icontains=searched) | keys.filter(prefix__startswith=searched)
+        keys, searched = self.sought(request, keys)
         everything = "all" in request.GET
         if not everything:
             keys = keys.filter(revoked_at=None)
@@ -93,17 +90,10 @@ class AccessKeyAdmin(ReadOnlyAdmin):
             "everything": everything,
             "may_add": self.has_add_permission(request),
         }
-        return settings_page(request, "keys.html", context, title="Access keys")
+        return self.page(request, "keys.html", context)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def thing_page(self, request: HttpRequest, key: AccessKey) -> HttpResponse:
         """Show one key; give it a new secret, or revoke it."""
-        key = self.get_object(request, object_id)
-        if key is None:
-            raise Http404("There is no such key.")
-        if not self.has_view_permission(request, key):
-            raise PermissionDenied
         user, may = person_of(request), request.user.has_perm(CHANGE)
         now, banners = db_now(), []
         lately = key.last_used_at is not None and key.last_used_at > now - LATELY
@@ -116,7 +106,7 @@ class AccessKeyAdmin(ReadOnlyAdmin):
             elif act == "revoke":
                 revoke_key(key=key, by=user, now=now)
                 messages.success(request, "Revoked. Calls with it are refused from now on.")
-                return see_other("approvals_accesskey_change", key.pk)
+                return self.see(key)
             elif act == "renew":
                 try:
                     renewed, token = renew_key(key=key, by=user, now=now)
@@ -133,16 +123,10 @@ class AccessKeyAdmin(ReadOnlyAdmin):
             "lately": lately,
             "banners": banners,
         }
-        return settings_page(
-            request, "key.html", context, title=key.name, crumbs=[("Access keys", reverse(_LIST))]
-        )
+        return self.page(request, "key.html", context, title=key.name)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def new_page(self, request: HttpRequest) -> HttpResponse:
         """Make a key through the service and show it once."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
         maker = person_of(request)
         form = KeyForm(request.POST or None, maker=maker, initial={"owner": maker.pk})
         if request.method == "POST" and form.is_valid():
@@ -162,13 +146,7 @@ class AccessKeyAdmin(ReadOnlyAdmin):
                 report(form, refusal)
             else:
                 return self._shown_once(request, key, token)
-        return settings_page(
-            request,
-            "key_new.html",
-            {"form": form},
-            title="New access key",
-            crumbs=[("Access keys", reverse(_LIST))],
-        )
+        return self.page(request, "key_new.html", {"form": form}, title="New access key")
 
     def _shown_once(
         self, request: HttpRequest, key: AccessKey, token: str, *, renewed: bool = False
@@ -178,10 +156,7 @@ class AccessKeyAdmin(ReadOnlyAdmin):
             secrets.append(("Signs its callbacks", key.callback_secret))
         context = {"key": key, "secrets": secrets, "sample": _sample(token, key),
                    "renewed": renewed}  # fmt: skip
-        title = f"{key.name}: store it now"
-        return settings_page(
-            request, "secret.html", context, title=title, crumbs=[("Access keys", reverse(_LIST))]
-        )
+        return self.page(request, "secret.html", context, title=f"{key.name}: store it now")
 
 
 def state_of(key: AccessKey) -> dict[str, str]:

@@ -5,29 +5,26 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
-from unfold.admin import ModelAdmin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 
 from audit.clock import db_now
 from audit.differences import differences
 from audit.services import Draft, record
 from reviews.admin.pages import person_of
-from reviews.admin.settings_pages import see_other, settings_page
+from reviews.admin.settings_pages import SettingsAdmin
 from reviews.events import actor_for
 
 
-class PlainSettings(ModelAdmin):
-    """A list of rows and a form for each; whoever registers one says what they are called."""
+class PlainSettings(SettingsAdmin):
+    """A list of rows and a form for each, told by their names where nothing else is said."""
 
-    plural = singular = lead = ""
-    searched: tuple[str, ...] = ()
+    lead = ""
     template = "plain_form.html"
 
     def row(self, thing: Any) -> dict[str, str]:
         """Return a row of the list: its title, a line of text, and a quieter one."""
-        raise NotImplementedError
+        return {"title": str(thing)}
 
     def stream(self, thing: Any) -> str:
         """Return the stream of the audit that tells of it."""
@@ -35,7 +32,7 @@ class PlainSettings(ModelAdmin):
 
     def words(self, thing: Any) -> Mapping[str, str]:
         """Return it as labelled texts, to tell what a change changed."""
-        raise NotImplementedError
+        return {"Name": str(thing)}
 
     def beside(self, thing: Any | None) -> Mapping[str, Any]:
         """Return what its page shows besides the form; None is one about to be made."""
@@ -44,54 +41,25 @@ class PlainSettings(ModelAdmin):
     def after_saving(self, thing: Any, changed: list[str]) -> None:
         """Do what follows from a change, in its transaction."""
 
-    def _page(self, name: str) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show all of them."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        asked = request.GET.get("q", "").replace("\x00", "").strip()[:80]
-        found = self.get_queryset(request)
-        if asked and self.searched:
-            fits = models.Q()
-            for name in self.searched:
-                fits |= models.Q(**{f"{name}__icontains": asked})
-            found = found.filter(fits)
-        rows = [
-            {**self.row(thing), "link": reverse(f"admin:{self._page('change')}", args=[thing.pk])}
-            for thing in found
-        ]
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        found, searched = self.sought(request, self.get_queryset(request))
         context = {
-            "rows": rows,
-            "searched": asked,
-            "searchable": bool(self.searched),
+            "rows": [
+                {**self.row(thing), "link": self.address("change", thing.pk)} for thing in found
+            ],
+            "searched": searched,
+            "searchable": bool(self.search_fields),
             "lead": self.lead,
             "plural": self.plural,
             "singular": self.singular,
-            "add_link": reverse(f"admin:{self._page('add')}")
-            if self.has_add_permission(request)
-            else "",
+            "add_link": self.address("add") if self.has_add_permission(request) else "",
         }
-        return settings_page(request, "plain_list.html", context, title=self.plural)
+        return self.page(request, "plain_list.html", context)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Make one."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
+    def new_page(self, request: HttpRequest) -> HttpResponse:
         return self._edit(request, None)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Show one, and change it."""
-        thing = self.get_object(request, object_id)
-        if thing is None:
-            raise Http404(f"There is no such {self.singular}.")
-        if not self.has_view_permission(request, thing):
-            raise PermissionDenied
+    def thing_page(self, request: HttpRequest, thing: Any) -> HttpResponse:
         return self._edit(request, thing)
 
     def _edit(self, request: HttpRequest, thing: Any) -> HttpResponse:
@@ -110,14 +78,13 @@ class PlainSettings(ModelAdmin):
             "form": form,
             "may": may,
             "audit": self.stream(thing) if thing is not None else "",
-            "delete_link": reverse(f"admin:{self._page('delete')}", args=[thing.pk])
+            "delete_link": self.address("delete", thing.pk)
             if thing is not None and self.has_delete_permission(request, thing)
             else "",
             **self.beside(thing),
         }
         title = f"New {self.singular}" if thing is None else str(thing)
-        crumbs = [(self.plural, reverse(f"admin:{self._page('changelist')}"))]
-        return settings_page(request, self.template, context, title=title, crumbs=crumbs)
+        return self.page(request, self.template, context, title=title)
 
     def _save(
         self, request: HttpRequest, form: Any, before: Mapping[str, str], *, new: bool
@@ -132,7 +99,7 @@ class PlainSettings(ModelAdmin):
                 record(self.stream(thing), [Draft(what, db_now(), actor, data=facts)])
             self.after_saving(thing, form.changed_data)
         messages.success(request, f"{thing} is {'made' if new else 'saved'}.")
-        return see_other(self._page("change"), thing.pk)
+        return self.see(thing)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete it, and say so."""

@@ -6,9 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import Max, Q
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from simple_history.admin import SimpleHistoryAdmin
@@ -16,64 +14,51 @@ from unfold.admin import ModelAdmin
 
 from approvals import permissions
 from approvals.models import ApprovalPolicy
-from approvals.services.policies import fields_of, latest_version, rendered
+from approvals.services.policies import fields_of, latest_version, newest_versions, rendered
 from approvals.spoken import EFFECTS, spoken_fields, spoken_needs, spoken_rung, spoken_safeguards
 from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
 from audit.differences import differences
 from reviews.admin.pages import person_of
 from reviews.admin.policy_edit import PolicyEdit
-from reviews.admin.settings_pages import (
-    confirmed,
-    proof_of,
-    see_other,
-    settings_page,
-)
+from reviews.admin.settings_pages import SettingsAdmin, confirmed, proof_of
 from reviews.display.walkthrough import walk_of_policy
 from reviews.models import Checkpoint, Rule
 from reviews.services.managers import PUBLISH, other_managers
 from reviews.sla import PRIORITIES
 
-_LIST = "admin:approvals_approvalpolicy_changelist"
-
 
 @admin.register(ApprovalPolicy)
-class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
+class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin, SettingsAdmin):
     """Every published version. A version never changes; an edit is the next one."""
+
+    plural, singular = "Who decides", "version"
+    search_fields = ("name__icontains", "slug__icontains")
+    besides = {"<uuid:policy_id>/again/": "again"}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return ModelAdmin.has_add_permission(self, request)
 
-    def get_urls(self) -> list[URLPattern]:
-        again = path(
-            "<uuid:policy_id>/again/",
-            self.admin_site.admin_view(self.publish_again),
-            name="approvals_approvalpolicy_again",
-        )
-        return [again, *super().get_urls()]
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def list_page(self, request: HttpRequest) -> HttpResponse:
         """Show one row per policy."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         searched = request.GET.get("q", "").replace("\x00", "").strip()[:80]
+        policies = newest_versions().select_related("published_by").prefetch_related("stages")
+        found, searched = self.sought(request, policies.order_by("name", "slug"))
+        asking = checkpoints_asking()
         rows = [
             {
                 "policy": policy,
                 "asks": [spoken_needs(stage.needs) for stage in policy.stages.all()],
                 "silence": spoken_fields(rendered(policy))["Silence means"],
-                "askers": askers,
+                "askers": asking.get(policy.slug, []),
             }
-            for policy, askers in _latest(searched)
+            for policy in found
         ]
         context = {"rows": rows, "searched": searched, "may_add": self.has_add_permission(request)}
-        return settings_page(request, "policies.html", context, title="Who decides")
+        return self.page(request, "policies.html", context)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def thing_page(self, request: HttpRequest, policy: ApprovalPolicy) -> HttpResponse:
         """Show one version: who is asked, what may be answered, how long, and what came before."""
-        policy = self._seen(request, object_id)
         latest = latest_version(policy.slug)
         assert latest is not None
         question = rendered(policy)
@@ -101,16 +86,10 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
         title = (
             policy.name if policy.pk == latest.pk else f"{policy.name}, version {policy.version}"
         )
-        return settings_page(
-            request, "policy.html", context, title=title, crumbs=[("Who decides", reverse(_LIST))]
-        )
+        return self.page(request, "policy.html", context, title=title)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def new_page(self, request: HttpRequest) -> HttpResponse:
         """Edit the next version (`?from=` a policy) or a new one; publish it after a look."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
         user = person_of(request)
         slug = request.GET.get("from", "").replace("\x00", "")
         before = latest_version(slug) if slug else None
@@ -139,14 +118,14 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
         moved = edit.move_askers(policy, by=user)
         told = f" {moved} of what asks it moved to it." if moved else ""
         messages.success(request, f"{policy} is published.{told}")
-        return see_other("approvals_approvalpolicy_change", policy.pk)
+        return self.see(policy)
 
     @method_decorator(require_POST)
-    def publish_again(self, request: HttpRequest, policy_id: Any) -> HttpResponse:
+    def again_view(self, request: HttpRequest, policy_id: Any) -> HttpResponse:
         """Publish an old version again, as the next one."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        old = self._seen(request, str(policy_id))
+        old = self.seen(request, policy_id)
         edit = PolicyEdit.again(request, old)
         if not request.POST.get("sure") or (
             edit.preview().weakens and (edit.banners or confirmed(request, person_of(request)))
@@ -157,7 +136,7 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
             return self._look(request, edit, again=old)
         edit.move_askers(policy, by=person_of(request))
         messages.success(request, f"Version {old.version} is in force again, as {policy}.")
-        return see_other("approvals_approvalpolicy_change", policy.pk)
+        return self.see(policy)
 
     def _form(self, request: HttpRequest, edit: PolicyEdit) -> HttpResponse:
         title = f"Next version of {edit.before.name}" if edit.before else "New policy"
@@ -167,9 +146,7 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
             "effects": EFFECTS,
             "banners": edit.banners,
         }
-        return settings_page(
-            request, "policy_form.html", context, title=title, crumbs=self._crumbs(edit)
-        )
+        return self.page(request, "policy_form.html", context, title=title, above=self._above(edit))
 
     def _look(
         self, request: HttpRequest, edit: PolicyEdit, *, again: ApprovalPolicy | None = None
@@ -187,24 +164,11 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
             "warnings": edit.warnings(),
         }
         title = "What changes" if edit.before else "Publish it"
-        return settings_page(
-            request, "policy_look.html", context, title=title, crumbs=self._crumbs(edit)
-        )
+        return self.page(request, "policy_look.html", context, title=title, above=self._above(edit))
 
-    def _crumbs(self, edit: PolicyEdit) -> list[tuple[str, str]]:
-        crumbs = [("Who decides", reverse(_LIST))]
-        if edit.before:
-            here = reverse("admin:approvals_approvalpolicy_change", args=[edit.before.pk])
-            crumbs.append((edit.before.name, here))
-        return crumbs
-
-    def _seen(self, request: HttpRequest, object_id: str) -> ApprovalPolicy:
-        policy = self.get_object(request, object_id)
-        if policy is None:
-            raise Http404("There is no such version.")
-        if not self.has_view_permission(request, policy):
-            raise PermissionDenied
-        return policy
+    def _above(self, edit: PolicyEdit) -> list[tuple[str, str]]:
+        before = edit.before
+        return [(before.name, self.address("change", before.pk))] if before else []
 
     def _tried(self, request: HttpRequest, policy: ApprovalPolicy) -> dict[str, Any]:
         """Return what the page shows for an amount somebody asks about; nothing is stored."""
@@ -224,23 +188,13 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
         return {**found, "walk": walk}
 
 
-def _latest(searched: str) -> list[tuple[ApprovalPolicy, list[str]]]:
-    newest = dict(
-        ApprovalPolicy.objects.values_list("slug").annotate(newest=Max("version")).order_by()
-    )
-    policies = ApprovalPolicy.objects.select_related("published_by").prefetch_related("stages")
-    if searched:
-        policies = policies.filter(Q(name__icontains=searched) | Q(slug__icontains=searched))
+def checkpoints_asking() -> dict[str, list[str]]:
+    """Return the titles of the checkpoints in use, by the slug of the policy they ask under."""
     asking: dict[str, list[str]] = {}
-    for slug, title in Checkpoint.objects.filter(active=True).values_list(
-        "question__slug", "title"
-    ):
+    known = Checkpoint.objects.filter(active=True).order_by("title")
+    for slug, title in known.values_list("question__slug", "title"):
         asking.setdefault(slug, []).append(title)
-    return [
-        (policy, asking.get(policy.slug, []))
-        for policy in policies.order_by("name", "slug", "-version")
-        if newest[policy.slug] == policy.version
-    ]
+    return asking
 
 
 def _askers(slug: str) -> list[dict[str, Any]]:

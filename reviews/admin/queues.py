@@ -77,7 +77,7 @@ class QueueAdmin(PlainSettings):
     form = QueueForm
     plural, singular = "Queues", "queue"
     lead = "Where tickets wait, and which roles see them."
-    searched = ("name", "slug")
+    search_fields = ("name__icontains", "slug__icontains")
 
     def row(self, queue: Queue) -> dict[str, str]:
         region = f" in {queue.region}" if queue.region else ""
@@ -175,7 +175,7 @@ class RegionAdmin(PlainSettings):
     form = RegionForm
     plural, singular = "Regions", "region"
     lead = "Parts of the world or of the organisation. People see the tickets of theirs alone."
-    searched = ("name", "slug")
+    search_fields = ("name__icontains", "slug__icontains")
 
     def row(self, region: Region) -> dict[str, str]:
         names = [user.label for user in region.people.all()]

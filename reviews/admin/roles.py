@@ -7,23 +7,22 @@ from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
-from unfold.admin import ModelAdmin
+from django.urls import reverse
 
 from approvals import permissions
 from approvals.errors import Refusal
 from approvals.models import AccessKey, ApprovalPolicy, RoleProfile, User
-from approvals.services.policies import latest_version
+from approvals.services.policies import latest_version, newest_versions
 from approvals.services.roles import make_role, set_people, set_profile, take_votes
 from approvals.spoken import spoken_needs
 from audit.clock import db_now
-from reviews.admin.pages import person_of
-from reviews.admin.settings_pages import see_other, settings_page, typed
-from reviews.models import Checkpoint, Ticket
+from reviews.admin.pages import SeeOther, person_of
+from reviews.admin.policies import checkpoints_asking
+from reviews.admin.settings_pages import SettingsAdmin, typed
+from reviews.models import Ticket
 from reviews.services.upkeep import review_role, role_reviews
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_LIST = "admin:auth_group_changelist"
 # What a role may do on these pages; rights on tables of the framework are no business of a role.
 _ROOMS = ("audit", "approvals", "reviews", "auth")
 _MOST_SHIFTS = 7
@@ -32,23 +31,14 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(ModelAdmin):
+class RoleAdmin(SettingsAdmin):
     """One page for each role."""
 
-    search_fields = ("name",)
+    plural, singular = "Roles", "role"
+    besides = {"<int:pk>/take/<slug:slug>/": "take"}
 
-    def get_urls(self) -> list[URLPattern]:
-        take = path(
-            "<int:pk>/take/<slug:slug>/",
-            self.admin_site.admin_view(self.take_view),
-            name="auth_group_take",
-        )
-        return [take, *super().get_urls()]
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def list_page(self, request: HttpRequest) -> HttpResponse:
         """Show every role: how many people, what asks them, and their hours."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         active = Q(user__is_active=True, user__kind=User.Kind.HUMAN)
         roles = Group.objects.annotate(people=Count("user", filter=active, distinct=True))
         asked = _asked_by()
@@ -62,14 +52,10 @@ class RoleAdmin(ModelAdmin):
             for role in roles.select_related("profile").order_by("name")
         ]
         context = {"rows": rows, "may_add": self.has_add_permission(request)}
-        return settings_page(request, "roles.html", context, title="Roles")
+        return self.page(request, "roles.html", context)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def new_page(self, request: HttpRequest) -> HttpResponse:
         """Make a role."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
         context: dict[str, Any] = {"name": "", "description": "", "error": ""}
         if request.method == "POST":
             context |= {n: typed(request.POST.get(n, "")).strip() for n in ("name", "description")}
@@ -83,22 +69,17 @@ class RoleAdmin(ModelAdmin):
             except Refusal as refusal:
                 context["error"] = refusal.detail
             else:
-                return see_other("auth_group_change", role.pk)
-        return settings_page(
-            request, "role_new.html", context, title="New role", crumbs=[("Roles", reverse(_LIST))]
-        )
+                return self.see(role)
+        return self.page(request, "role_new.html", context, title="New role")
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def thing_page(self, request: HttpRequest, role: Group) -> HttpResponse:
         """Show a role, or do what was pressed on its page."""
-        role = self._seen(request, object_id)
         if request.method != "POST":
             return self._page(request, role)
         if request.POST.get("act") == "reviewed":
             review_role(role=role, by=person_of(request))
             messages.success(request, f"Noted: you reviewed {role.name} today.")
-            return see_other("auth_group_change", role.pk)
+            return self.see(role)
         if not self.has_change_permission(request, role):
             raise PermissionDenied
         act = request.POST.get("act", "")
@@ -110,7 +91,7 @@ class RoleAdmin(ModelAdmin):
             shifts = _sent_shifts(request) if act == "profile" else None
             return self._page(request, role, banners=refusal.told, shifts=shifts)
         messages.success(request, done)
-        return see_other("auth_group_change", role.pk)
+        return self.see(role)
 
     def _act(self, request: HttpRequest, role: Group, act: str) -> str:
         user, now = person_of(request), db_now()
@@ -191,13 +172,11 @@ class RoleAdmin(ModelAdmin):
             "reviewed_at": role_reviews([role.pk]).get(role.pk),
             "rights": _rights_by_thing(role) if user.is_superuser else [],
         }
-        return settings_page(
-            request, "role.html", context, title=role.name, crumbs=[("Roles", reverse(_LIST))]
-        )
+        return self.page(request, "role.html", context, title=role.name)
 
     def take_view(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         """Say what taking a role's vote away would do, and do it when that is confirmed."""
-        role = self._seen(request, str(pk))
+        role = self.seen(request, pk)
         policy = latest_version(slug)
         if policy is None:
             raise Http404("There is no such policy.")
@@ -206,31 +185,19 @@ class RoleAdmin(ModelAdmin):
         if request.method == "POST":
             take_votes(role=role, policy_slug=slug, by=person_of(request), now=db_now())
             messages.success(request, f"{role.name} no longer votes on {policy.name}.")
-            return see_other("auth_group_change", role.pk)
+            return self.see(role)
         context = {"role": role, "policy": policy, "effect": _effect_of_taking(role, slug)}
-        here = reverse("admin:auth_group_change", args=[role.pk])
-        return settings_page(
-            request,
-            "role_take.html",
-            context,
-            title=f"Take {role.name}’s vote on {policy.name} away",
-            crumbs=[("Roles", reverse(_LIST)), (role.name, here)],
-        )
+        title = f"Take {role.name}’s vote on {policy.name} away"
+        above = [(role.name, self.address("change", role.pk))]
+        return self.page(request, "role_take.html", context, title=title, above=above)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:
         """Lead to the audit: what happened to a role stands there."""
-        role = self._seen(request, object_id)
-        return see_other("audit_auditevent_changelist", also=f"?stream=role:{role.pk}")
-
-    def _seen(self, request: HttpRequest, object_id: str) -> Group:
-        role = self.get_object(request, object_id)
-        if role is None:
-            raise Http404("There is no such role.")
-        if not self.has_view_permission(request, role):
-            raise PermissionDenied
-        return role
+        role = self.seen(request, object_id)
+        trail = reverse("admin:audit_auditevent_changelist")
+        return SeeOther(f"{trail}?stream=role:{role.pk}")
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Refuse to hand out what one does not have: by a role's rights, or by joining it."""
@@ -292,13 +259,8 @@ def _spoken_days(days: list[int]) -> str:
 
 def _asked_by() -> dict[str, list[dict[str, Any]]]:
     """Return what asks each role now: {role: [policy, steps and checkpoints]}."""
-    newest: dict[str, ApprovalPolicy] = {}
-    for policy in ApprovalPolicy.objects.prefetch_related("stages").order_by("slug", "version"):
-        newest[policy.slug] = policy
-    titles: dict[str, list[str]] = {}
-    pairs = Checkpoint.objects.filter(active=True).order_by("title")
-    for slug, title in pairs.values_list("question__slug", "title"):
-        titles.setdefault(slug, []).append(title)
+    newest = {policy.slug: policy for policy in newest_versions().prefetch_related("stages")}
+    titles = checkpoints_asking()
     found: dict[str, list[dict[str, Any]]] = {}
     for seat in permissions.voting_roles([policy.pk for policy in newest.values()]):
         policy = newest[seat.slug]
@@ -316,10 +278,8 @@ def _asked_by() -> dict[str, list[dict[str, Any]]]:
 
 
 def _replaces(role: Group) -> list[ApprovalPolicy]:
-    newest: dict[str, ApprovalPolicy] = {}
-    for policy in ApprovalPolicy.objects.order_by("slug", "version"):
-        newest[policy.slug] = policy
-    return [p for p in newest.values() if role.name in permissions.overriding_roles(p)]
+    policies = newest_versions().order_by("slug")
+    return [policy for policy in policies if role.name in permissions.overriding_roles(policy)]
 
 
 def _warnings(profile: RoleProfile, people: list[User], keepers: set[int]) -> list[str]:

@@ -148,23 +148,3 @@ def proof_of(user: User) -> str:
 def typed(text: str) -> str:
     """Return text a form sent as it may be stored: line breaks alike, no NUL."""
     return text.replace("\r\n", "\n").replace("\x00", "")
-
-
-def settings_page(
-    request: HttpRequest, template: str, context: Mapping[str, Any], *, title: str,
-    crumbs: Sequence[tuple[str, str]] = (),
-) -> HttpResponse:  # fmt: skip
-    whole = {
-        **admin.site.each_context(request),
-        "title": title,
-        "crumbs": [*crumbs, (title, "")],
-        "now": db_now(),
-        **context,
-    }
-    response = render(request, f"admin/settings/{template}", whole)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def see_other(name: str, *arguments: object, also: str = "") -> HttpResponse:
-    return SeeOther(reverse(f"admin:{name}", args=arguments) + also)

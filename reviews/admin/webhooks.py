@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from approvals.admin.plain_forms import report
@@ -17,7 +16,7 @@ from approvals.models import User
 from audit.admin import ReadOnlyAdmin
 from reviews.admin.deliveries import chip_of, may_replay
 from reviews.admin.pages import person_of
-from reviews.admin.settings_pages import see_other, settings_page
+from reviews.admin.settings_pages import SettingsAdmin
 from reviews.endpoint_health import LAST, Health, health_of, last_deliveries
 from reviews.models import Checkpoint, Delivery, WebhookEndpoint
 from reviews.services import endpoints
@@ -26,7 +25,6 @@ from reviews.services.endpoints import EVENT_TYPES
 from reviews.signatures import SHARED, SIGNINGS, public_key_of, signing_of
 
 CHANGE = "reviews.change_webhookendpoint"
-_LIST = "admin:reviews_webhookendpoint_changelist"
 # So long the page that sent a ping waits for what becomes of it; then it says how to look again.
 PING_SECONDS = 2.0
 _CHIPS = {
@@ -77,30 +75,26 @@ def chip_for(health: Health) -> dict[str, str]:
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ReadOnlyAdmin):
+class WebhookEndpointAdmin(ReadOnlyAdmin, SettingsAdmin):
     """Addresses that hear of events. A secret is shown once, when it is made."""
+
+    plural, singular = "Webhooks", "webhook"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return ModelAdmin.has_add_permission(self, request)
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def list_page(self, request: HttpRequest) -> HttpResponse:
         """Show all of them, with how each is doing."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         rows = []
         known = WebhookEndpoint.objects.select_related("checkpoint").order_by("-id")
         for endpoint in known[:200]:
             health = health_of(endpoint)
             rows.append((endpoint, health, chip_for(health)))
         context = {"rows": rows, "may_add": self.has_add_permission(request)}
-        return settings_page(request, "webhooks.html", context, title="Webhooks")
+        return self.page(request, "webhooks.html", context)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def new_page(self, request: HttpRequest) -> HttpResponse:
         """Make an endpoint and show its secret once."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
         form = NewEndpointForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -111,15 +105,8 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
                 return self._shown_once(request, made)
         return self._form(request, form, title="New webhook", verb="Create webhook")
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def thing_page(self, request: HttpRequest, endpoint: WebhookEndpoint) -> HttpResponse:
         """Show one with its last messages; `?edit` is the form that changes it."""
-        endpoint = self.get_object(request, object_id)
-        if endpoint is None:
-            raise Http404("There is no such webhook.")
-        if not self.has_view_permission(request, endpoint):
-            raise PermissionDenied
         may, banners = request.user.has_perm(CHANGE), []
         if (request.method == "POST" or "edit" in request.GET) and not may:
             raise PermissionDenied
@@ -152,13 +139,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
             "last": LAST,
             **_signed(endpoint),
         }
-        return settings_page(
-            request,
-            "webhook.html",
-            context,
-            title=endpoint.name,
-            crumbs=[("Webhooks", reverse(_LIST))],
-        )
+        return self.page(request, "webhook.html", context, title=endpoint.name)
 
     def _act(self, request: HttpRequest, endpoint: WebhookEndpoint, by: User) -> HttpResponse:
         """Do what a button of the page asks for.
@@ -189,7 +170,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
                 raise Http404("There is no such delivery.")
             deliver_again(delivery_id=found.pk, by=by)
             messages.success(request, "It leaves again, under its old id.")
-        return see_other("reviews_webhookendpoint_change", endpoint.pk, also=also)
+        return self.see(endpoint, also=also)
 
     def _edit(self, request: HttpRequest, endpoint: WebhookEndpoint) -> HttpResponse:
         stands = {
@@ -208,31 +189,24 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
                 report(form, refusal)
             else:
                 messages.success(request, "Saved.")
-                return see_other("reviews_webhookendpoint_change", endpoint.pk)
+                return self.see(endpoint)
         return self._form(request, form, title=f"Change {endpoint.name}", verb="Save")
 
     def _form(
         self, request: HttpRequest, form: EndpointForm, *, title: str, verb: str
     ) -> HttpResponse:
-        return settings_page(
-            request,
-            "webhook_form.html",
-            {"form": form, "verb": verb},
-            title=title,
-            crumbs=[("Webhooks", reverse(_LIST))],
-        )
+        return self.page(request, "webhook_form.html", {"form": form, "verb": verb}, title=title)
 
     def _shown_once(
         self, request: HttpRequest, endpoint: WebhookEndpoint, *, until: datetime | None = None
     ) -> HttpResponse:
         signed = _signed(endpoint)
         what = "its public key" if signed["public_key"] else "store it now"
-        return settings_page(
+        return self.page(
             request,
             "webhook_secret.html",
             {"endpoint": endpoint, "until": until, **signed},
             title=f"{endpoint.name}: {what}",
-            crumbs=[("Webhooks", reverse(_LIST))],
         )
 
 

@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 from django import forms
-from django.db.models import Max
+from django.db.models import Q
 from django.forms import BaseInlineFormSet, inlineformset_factory
 
 from approvals.models import ApprovalPolicy
 from approvals.presets import PRESETS
+from approvals.services.policies import newest_versions
 from reviews.models import Checkpoint, Rule
 from reviews.rules import RuleInvalid, check_rule
 
@@ -185,12 +186,9 @@ RuleFormSet = inlineformset_factory(
 
 def _policies(chosen: Any, *, required: bool) -> forms.ModelChoiceField:
     """Offer the newest version of each policy, and the one that stands."""
-    newest = ApprovalPolicy.objects.values("slug").annotate(newest=Max("version")).order_by()
-    latest = {row["slug"]: row["newest"] for row in newest}
-    known = ApprovalPolicy.objects.order_by("name", "-version").values_list("pk", "slug", "version")
-    wanted = [pk for pk, slug, version in known if latest[slug] == version or pk == chosen]
+    wanted = Q(pk__in=newest_versions()) | Q(pk=chosen)
     return forms.ModelChoiceField(
-        ApprovalPolicy.objects.filter(pk__in=wanted).order_by("name", "-version"),
+        ApprovalPolicy.objects.filter(wanted).order_by("name", "-version"),
         required=required,
         empty_label="Choose …" if required else "As the checkpoint says",
     )
