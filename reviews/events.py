@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db.models import Q
 
 from approvals.models import User
+from approvals.trail import actor_for
 from audit.prepared import PreparedRead
-from audit.services import THE_SERVICE, Actor, Draft, record, record_all
+from audit.services import THE_SERVICE, Draft, record, record_all
 from reviews import outbox
 from reviews.models import Delivery, Ticket, WebhookEndpoint
 from reviews.representation import cloud_event
@@ -31,11 +32,6 @@ DECISIONS = "HITLDecision"
 DECISION_TYPES = frozenset(
     {"ticket.decided", "ticket.expired", "ticket.overridden", "ticket.revoked"}
 )
-
-
-def actor_for(user: User | None) -> Actor:
-    """Return how the audit trail names a user; nobody is the service itself."""
-    return THE_SERVICE if user is None else Actor(str(user.pk), user.kind, user.label)
 
 
 class Story:

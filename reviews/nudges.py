@@ -34,7 +34,7 @@ PATIENCE = 0.25  # seconds a message may take; then it is dropped like any other
 
 @dataclass(frozen=True, slots=True)
 class Nudge:
-    ticket_id: str
+    about: str
     deliveries: bool
     seq: str = ""
     types: tuple[str, ...] = ()
@@ -46,13 +46,14 @@ _thread: threading.Thread | None = None
 
 
 def after_commit(
-    *, ticket_id: str, deliveries: bool, seq: str = "", types: Sequence[str] = ()
+    *, about: object, deliveries: bool, seq: str = "", types: Sequence[str] = ()
 ) -> None:
     """Nudge once the present transaction is committed; dropped when too many wait.
 
+    :param about: the id of the ticket, or of whatever else there is to look at.
     :param seq: the id of the ticket's latest event. `types` are what happened.
     """
-    nudge = Nudge(ticket_id, deliveries, seq, tuple(types))
+    nudge = Nudge(str(about), deliveries, seq, tuple(types))
     transaction.on_commit(lambda: _put(nudge))
 
 
@@ -103,7 +104,7 @@ def _announce(nudges: Sequence[Nudge], loop: asyncio.AbstractEventLoop) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
-    changes = [[nudge.ticket_id, nudge.seq, list(nudge.types)] for nudge in nudges]
+    changes = [[nudge.about, nudge.seq, list(nudge.types)] for nudge in nudges]
     message = {"type": "tickets.changed", "changes": changes}
     try:
         loop.run_until_complete(asyncio.wait_for(layer.group_send(GROUP, message), PATIENCE))

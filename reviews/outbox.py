@@ -61,7 +61,7 @@ def store_all(many: Sequence[tuple[Sequence[Delivery], object, Sequence[Fact]]])
     insert_rows([row for rows, _, _ in many for row in rows])
     for rows, about, happened in many:
         nudges.after_commit(
-            ticket_id=str(about),
+            about=about,
             deliveries=bool(rows),
             seq=str(happened[-1].id) if happened else "",
             types=[fact.type for fact in happened],

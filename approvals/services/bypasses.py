@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from approvals import trail
 from approvals.answers import check_plain
 from approvals.durations import parse_duration
 from approvals.errors import (
@@ -27,7 +28,7 @@ from approvals.services.identity import confirm_identity
 from audit.chain import instant
 from audit.clock import db_now
 from audit.context import origin
-from audit.services import THE_SERVICE, Actor, Draft, record
+from audit.services import Draft
 
 RIGHT = "approvals.start_bypass"
 LONGEST = timedelta(hours=4)
@@ -109,8 +110,9 @@ def start_bypass(
             "until": instant(bypass.ends_at),
             "incident": incident,
         }
-        started = Draft("bypass.started", now, _actor(by), reason=reason, data=facts)
-        record(stream_of(bypass), [started])
+        started = trail.tell(
+            stream_of(bypass), "bypass.started", by=by, at=now, reason=reason, data=facts
+        )
         tell(bypass, started)
     return bypass
 
@@ -139,8 +141,9 @@ def end_bypass(
         bypass.review = open_review(bypass)
         bypass.save(update_fields=["ended_at", "ended_by", "review"])
         facts = {"bypass": str(bypass.pk), "by_itself": over, "review": str(bypass.review)}
-        ended = Draft("bypass.ended", now, _actor(bypass.ended_by), data=facts)
-        record(stream_of(bypass), [ended])
+        ended = trail.tell(
+            stream_of(bypass), "bypass.ended", by=bypass.ended_by, at=now, data=facts
+        )
         tell(bypass, ended)
     return bypass
 
@@ -166,8 +169,8 @@ def mark_reviewed(*, bypass_id: UUID, outcome: str, reason: str, by: User | None
         bypass.reviewed_at = now = db_now()
         bypass.save(update_fields=["reviewed_at"])
         facts = {"bypass": str(bypass.pk), "review": str(bypass.review), "outcome": outcome}
-        told = Draft("bypass.reviewed", now, _actor(by), reason=reason, data=facts)
-        record(stream_of(bypass), [told])
+        stream = stream_of(bypass)
+        trail.tell(stream, "bypass.reviewed", by=by, at=now, reason=reason, data=facts)
 
 
 def covering(*, policy: str, now: datetime) -> Bypass | None:
@@ -232,7 +235,3 @@ def _words(reason: str, incident: str) -> tuple[str, str]:
 
 def _wrong(pointer: str, message: str) -> Invalid:
     return Invalid(errors=[{"pointer": pointer, "message": message}])
-
-
-def _actor(user: User | None) -> Actor:
-    return THE_SERVICE if user is None else Actor(str(user.pk), user.kind, user.label)

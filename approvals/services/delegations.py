@@ -1,6 +1,6 @@
 """Lend the right to vote, and end a loan early. That a loan's time is over changes no row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,8 +12,8 @@ from approvals.answers import check_text
 from approvals.errors import Invalid, NotAllowed, NotVisible
 from approvals.models import Delegation, User
 from approvals.models.delegation import DelegationQuerySet
+from approvals.trail import tell
 from audit.clock import db_now
-from audit.services import Actor, Draft, record
 
 LONGEST = timedelta(days=90)
 FARTHEST = timedelta(days=365)
@@ -71,7 +71,7 @@ def start_delegation(
             "starts_at": starts_at.isoformat(),
             "ends_at": ends_at.isoformat(),
         }
-        _tell("delegation.started", loan, by=by, at=now, reason=reason, data=data)
+        tell(f"delegation:{loan.pk}", "delegation.started", by=by, at=now, reason=reason, data=data)
     return loan
 
 
@@ -94,7 +94,7 @@ def end_delegation(*, delegation_id: UUID, by: User) -> Delegation:
         if loan.ended_at is None and now < loan.ends_at:
             loan.ended_at = now
             loan.save(update_fields=["ended_at"])
-            _tell("delegation.ended", loan, by=by, at=now)
+            tell(f"delegation:{loan.pk}", "delegation.ended", by=by, at=now)
     return loan
 
 
@@ -189,16 +189,3 @@ def _check_others(lender: User, delegate: User, starts_at: datetime, ends_at: da
 
 def _wrong(pointer: str, message: str) -> Invalid:
     return Invalid(message, errors=[{"pointer": pointer, "message": message}])
-
-
-def _tell(
-    type: str,
-    loan: Delegation,
-    *,
-    by: User,
-    at: datetime,
-    reason: str = "",
-    data: Mapping[str, object] | None = None,
-) -> None:
-    actor = Actor(str(by.pk), by.kind, by.label)
-    record(f"delegation:{loan.pk}", [Draft(type, at, actor, reason=reason, data=data or {})])

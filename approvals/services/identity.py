@@ -10,9 +10,10 @@ from django.db import transaction
 
 from approvals.errors import IdentityNotConfirmed, MachineCannotVote, TooManyTries, WrongState
 from approvals.models import User
+from approvals.trail import actor_for, tell
 from audit.clock import db_now
 from audit.models import AuditEvent
-from audit.services import Actor, Draft, record, record_alone
+from audit.services import Draft, record_alone
 
 WRONG_AT_MOST = 5
 WITHIN = timedelta(minutes=15)
@@ -51,8 +52,7 @@ def confirm_identity(*, user: User, password: str = "", code: str = "") -> None:
     good = _is_code(user, code) if asked_for == "code" else user.check_password(password)
     if user.is_active and good:
         return
-    actor = Actor(str(user.pk), user.kind, user.label)
-    record_alone(stream, Draft(_WRONG, now, actor, data={"by": asked_for}))
+    record_alone(stream, Draft(_WRONG, now, actor_for(user), data={"by": asked_for}))
     raise IdentityNotConfirmed(
         _WRONG_SENTENCE[asked_for],
         errors=[{"pointer": f"/{asked_for}", "message": _WRONG_SENTENCE[asked_for]}],
@@ -94,7 +94,7 @@ def set_up_second_factor(*, user: User, secret: str, code: str) -> list[str]:
             raise IdentityNotConfirmed(_WRONG_SENTENCE["code"])
         TOTP.activate(user, secret)
         codes: list[str] = RecoveryCodes.activate(user).get_unused_codes()
-        _tell(user, "identity.second_factor_set_up")
+        tell(f"identity:{user.pk}", "identity.second_factor_set_up", by=user, at=db_now())
     return codes
 
 
@@ -109,7 +109,7 @@ def renew_recovery_codes(*, user: User) -> list[str]:
             raise WrongState("There is no second factor to recover.")
         _factors(user).filter(type=Authenticator.Type.RECOVERY_CODES).delete()
         codes: list[str] = RecoveryCodes.activate(user).get_unused_codes()
-        _tell(user, "identity.recovery_codes_renewed")
+        tell(f"identity:{user.pk}", "identity.recovery_codes_renewed", by=user, at=db_now())
     return codes
 
 
@@ -119,7 +119,7 @@ def remove_second_factor(*, user: User) -> None:
         _locked(user)
         if has_second_factor(user):
             _factors(user).delete()
-            _tell(user, "identity.second_factor_removed")
+            tell(f"identity:{user.pk}", "identity.second_factor_removed", by=user, at=db_now())
 
 
 def _locked(user: User) -> None:
@@ -128,8 +128,3 @@ def _locked(user: User) -> None:
 
 def _factors(user: User) -> Any:
     return Authenticator.objects.filter(user=user)
-
-
-def _tell(user: User, what: str) -> None:
-    actor = Actor(str(user.pk), user.kind, user.label)
-    record(f"identity:{user.pk}", [Draft(what, db_now(), actor)])

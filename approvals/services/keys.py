@@ -13,9 +13,9 @@ from django.db import models, transaction
 
 from approvals.errors import Invalid, WrongState
 from approvals.models import AccessKey, User
+from approvals.trail import tell
 from audit.models import AuditEvent
 from audit.prepared import PreparedRead
-from audit.services import Actor, Draft, record
 
 GRACE = timedelta(hours=24)
 SERVICE_SCOPES = (AccessKey.Scope.SUBMIT, AccessKey.Scope.READ, AccessKey.Scope.RECEIPT)
@@ -84,17 +84,8 @@ def create_key(
             created_at=now,
             expires_at=expires_at,
         )
-        record(
-            f"key:{key.pk}",
-            [
-                Draft(
-                    "key.created",
-                    now,
-                    Actor(str(maker.pk), maker.kind, maker.label),
-                    data={"prefix": prefix, "kind": kind, "scopes": chosen, "owner": owner.pk},
-                )
-            ],
-        )
+        facts = {"prefix": prefix, "kind": kind, "scopes": chosen, "owner": owner.pk}
+        tell(f"key:{key.pk}", "key.created", by=maker, at=now, data=facts)
     return key, token
 
 
@@ -180,10 +171,7 @@ def revoke_key(*, key: AccessKey, by: User, now: datetime) -> None:
             return
         key.revoked_at, key.previous_hash = now, ""
         key.save(update_fields=["revoked_at", "previous_hash"])
-        record(
-            f"key:{key.pk}",
-            [Draft("key.revoked", now, Actor(str(by.pk), by.kind, by.label))],
-        )
+        tell(f"key:{key.pk}", "key.revoked", by=by, at=now)
 
 
 def renew_key(*, key: AccessKey, by: User, now: datetime) -> tuple[AccessKey, str]:
@@ -207,6 +195,5 @@ def renew_key(*, key: AccessKey, by: User, now: datetime) -> tuple[AccessKey, st
             # As long as it was made for, counted from now.
             key.expires_at = now + (key.expires_at - key.created_at)
         key.save(update_fields=["hash", "previous_hash", "previous_until", "expires_at"])
-        actor = Actor(str(by.pk), by.kind, by.label)
-        record(f"key:{key.pk}", [Draft("key.renewed", now, actor, data={"prefix": key.prefix})])
+        tell(f"key:{key.pk}", "key.renewed", by=by, at=now, data={"prefix": key.prefix})
     return key, token

@@ -20,9 +20,9 @@ from approvals.question import Question, QuestionInvalid, parse_question, render
 from approvals.safeguards import Safeguards, check_silence, parse_safeguards, render_safeguards
 from approvals.services.roles import people_of
 from approvals.spoken import spoken_fields, spoken_safeguards
+from approvals.trail import tell
 from approvals.weakening import weakenings
 from audit.differences import Difference, differences
-from audit.services import Actor, Draft, record
 
 
 @lru_cache(maxsize=512)
@@ -165,13 +165,12 @@ def publish_policy(
         permissions.grant_override(
             policy=policy, roles=Group.objects.filter(name__in=overriding).order_by("name")
         )
-        actor = Actor(str(by.pk), by.kind, by.label) if by else Actor()
         facts: dict[str, Any] = {"version": policy.version, "question": checked}
         if changes.weakens:
             facts["weakens"] = changes.weakens
         if before:
             facts["changes"] = [change.as_data() for change in changes.differences]
-        record(f"policy:{slug}", [Draft("policy.published", now, actor, reason=note, data=facts)])
+        tell(f"policy:{slug}", "policy.published", by=by, at=now, reason=note, data=facts)
     return policy
 
 

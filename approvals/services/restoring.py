@@ -8,8 +8,9 @@ from django.db import transaction
 from approvals.errors import NotAllowed
 from approvals.models import AccessKey, DecisionLink, User
 from approvals.services.keys import revoke_key
+from approvals.trail import tell
 from audit.clock import db_now
-from audit.services import SYSTEM, Actor, Draft, record
+from audit.services import SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,5 @@ def end_open_access(*, by: User, keep_keys: bool = False) -> Ended:
             revoke_key(key=key, by=by, now=now)
         ended = Ended(links, sessions, len(keys))
         facts = {"links": links, "sessions": sessions, "keys": len(keys)}
-        actor = Actor(str(by.pk), by.kind, by.label)
-        record(SYSTEM, [Draft("service.restored", now, actor, data=facts)])
+        tell(SYSTEM, "service.restored", by=by, at=now, data=facts)
     return ended

@@ -15,7 +15,7 @@ from approvals.models import RoleProfile, User
 from approvals.models.user import check_time_zone
 from approvals.reading import QuestionInvalid
 from approvals.rosters import read_shifts
-from audit.services import Actor, Draft, record
+from approvals.trail import tell
 
 
 def set_people(*, role: Group, people: Iterable[User], by: User | None, now: datetime) -> None:
@@ -109,9 +109,7 @@ def take_votes(*, role: Group, policy_slug: str, by: User, now: datetime) -> Non
 
 
 def _tell(role: Group, facts: dict[str, Any], *, by: User | None, now: datetime) -> None:
-    actor = Actor(str(by.pk), by.kind, by.label) if by else Actor()
-    draft = Draft("role.changed", now, actor, data={"role": role.name, **facts})
-    record(f"role:{role.pk}", [draft])
+    tell(f"role:{role.pk}", "role.changed", by=by, at=now, data={"role": role.name, **facts})
 
 
 def people_of(names: Iterable[str]) -> dict[str, RolePeople]:

@@ -24,6 +24,7 @@ from django.views.decorators.http import require_POST
 
 from approvals.errors import Refusal
 from approvals.models import AccessKey, ApprovalPolicy, User
+from approvals.trail import actor_for
 from audit import reading
 from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
@@ -34,7 +35,6 @@ from audit.services import SYSTEM, Draft, record_alone
 from audit.timeline import CHANNELS, what, who
 from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import SettingsAdmin
-from reviews.events import actor_for
 from reviews.models import Checkpoint, Ticket
 from reviews.services.upkeep import AUDIT_STREAM, audit_review, review_audit
 

@@ -8,12 +8,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
+from approvals.trail import actor_for
 from audit.clock import db_now
 from audit.differences import differences
 from audit.services import Draft, record
 from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import SettingsAdmin
-from reviews.events import actor_for
 
 
 class PlainSettings(SettingsAdmin):

@@ -11,9 +11,8 @@ from django.urls import reverse
 
 from approvals.models import ApprovalPolicy, User
 from approvals.services.policies import question_of_policy
+from approvals.trail import tell
 from audit.differences import Difference, differences
-from audit.services import Draft, record
-from reviews.events import actor_for
 from reviews.loosening import RuleState, State, loosenings
 from reviews.models import Checkpoint, Rule
 from reviews.models.checkpoint import Risk
@@ -125,8 +124,7 @@ def _tell(
     if change.loosens:
         facts["weakens"] = change.loosens
     kind = "checkpoint.made" if made else "checkpoint.changed"
-    draft = Draft(kind, now, actor_for(by), data=facts)
-    record(f"checkpoint:{checkpoint.slug}", [draft])
+    draft = tell(f"checkpoint:{checkpoint.slug}", kind, by=by, at=now, data=facts)
     if change.loosens and by is not None:
         tell_managers(
             draft,

@@ -23,11 +23,11 @@ from django.db.models.functions import RowNumber
 
 from approvals.errors import NotVisible, WrongState
 from approvals.models import User
+from approvals.trail import tell
 from audit.clock import db_now
-from audit.services import SYSTEM, Draft, record
+from audit.services import SYSTEM
 from reviews import nudges
 from reviews.channels import Outcome, Send, Unbuildable, prepare
-from reviews.events import actor_for
 from reviews.models import Delivery
 from reviews.outbound import Client
 from reviews.services.outcomes import MOST_ATTEMPTS, STEP_ASIDE, Told, give_back, note, park
@@ -250,6 +250,6 @@ def deliver_again(*, delivery_id: UUID, by: User) -> Delivery:
         delivery.next_attempt_at = now
         delivery.save(update_fields=["state", "attempts", "unfinished", "next_attempt_at"])
         data = {"delivery": str(delivery.pk), "type": delivery.type}
-        record(SYSTEM, [Draft("delivery.sent_again", now, actor_for(by), data=data)])
-        nudges.after_commit(ticket_id=str(delivery.pk), deliveries=True)
+        tell(SYSTEM, "delivery.sent_again", by=by, at=now, data=data)
+        nudges.after_commit(about=delivery.pk, deliveries=True)
     return delivery

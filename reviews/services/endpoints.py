@@ -10,11 +10,11 @@ from django.db import transaction
 
 from approvals.errors import Invalid, NotVisible, WrongState
 from approvals.models import User
+from approvals.trail import actor_for, tell
 from audit.chain import instant
 from audit.clock import db_now
-from audit.services import SYSTEM, Draft, record
+from audit.services import SYSTEM, Draft
 from reviews import outbox
-from reviews.events import actor_for
 from reviews.models import Checkpoint, Delivery, WebhookEndpoint
 from reviews.outbound import why_refused
 from reviews.representation import envelope
@@ -236,4 +236,4 @@ def _tell(
     data: dict[str, Any] | None = None,
 ) -> None:
     facts = {"endpoint": str(endpoint.pk), "name": endpoint.name, **(data or {})}
-    record(SYSTEM, [Draft(type, now, actor_for(by), reason=reason, data=facts)])
+    tell(SYSTEM, type, by=by, at=now, reason=reason, data=facts)

@@ -15,9 +15,9 @@ from approvals.models import ApprovalPolicy, User
 from approvals.presets import PRESETS
 from approvals.question import parse_question, render_question
 from approvals.services.policies import publish_policy, rendered
+from approvals.trail import tell
 from audit.clock import db_now
-from audit.services import SYSTEM, Draft, record
-from reviews.events import actor_for
+from audit.services import SYSTEM
 from reviews.flags import BYPASS_REVIEW
 from reviews.models import Checkpoint, Queue, QueueChoice, Rule
 from reviews.ready.checkpoints import AFTER_BYPASS, GENERAL, OVERRIDE_ROLES, READY
@@ -156,7 +156,7 @@ def _load_checkpoint(
     _write_rules(checkpoint, after["rules"])
     done = "reset" if standing else "made"
     facts = {"slug": slug, "policy_version": policy.version, "reset": standing is not None}
-    record(SYSTEM, [Draft("checkpoint.loaded", now, actor_for(by), data=facts)])
+    tell(SYSTEM, "checkpoint.loaded", by=by, at=now, data=facts)
     return [f"Checkpoint {slug} {done}."]
 
 

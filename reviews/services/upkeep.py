@@ -7,10 +7,10 @@ from django.db.models import Max
 
 from approvals.errors import NotAllowed
 from approvals.models import User
+from approvals.trail import actor_for
 from audit.clock import db_now
 from audit.models import AuditEvent
 from audit.services import Draft, record_alone
-from reviews.events import actor_for
 
 ROLE_REVIEWED = "role.reviewed"
 AUDIT_REVIEWED = "audit.reviewed"

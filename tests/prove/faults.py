@@ -56,7 +56,7 @@ def _rows_after_commit() -> None:
 
     def store_all(many: Any) -> None:
         for rows, about, _ in many:
-            nudges.after_commit(ticket_id=str(about), deliveries=bool(rows))
+            nudges.after_commit(about=about, deliveries=bool(rows))
             transaction.on_commit(lambda rows=rows: Delivery.objects.bulk_create(rows))
 
     outbox.store_all = store_all
@@ -83,6 +83,45 @@ def _short_lease() -> None:
     from reviews.services import deliveries
 
     deliveries.LEASE = timedelta(seconds=5)
+
+
+def _without_lease() -> None:
+    """Take messages up without saying so to anybody else who looks for what is due."""
+    from reviews.services import deliveries
+
+    deliveries.LEASE = timedelta(0)
+
+
+def _without_nudges() -> None:
+    """Leave every task to whoever sends it by hand."""
+    from reviews import nudges
+
+    nudges._put = lambda _: None
+
+
+def _impatient_broker() -> None:
+    """Acknowledge a message when its task has ended, and give it out again after two seconds.
+
+    What is given out again is noted: one file for each time.
+    """
+    from celery import current_app, signals
+    from django.conf import settings
+
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 2,
+        "unacked_restore_interval": 0.5,
+        "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": 2,
+    }
+    settings.CELERY_TASK_ACKS_LATE = True
+    noted = Path(os.environ[DEATHS])
+
+    @signals.task_prerun.connect(weak=False)
+    def note(task_id: str, task: Any, **_: Any) -> None:
+        again = bool(task.request.delivery_info.get("redelivered"))
+        (noted / f"{task.name}-{again:d}-{task_id}-{time.monotonic_ns()}").touch()
+
+    assert not current_app.configured
 
 
 def _publishing_in_the_request() -> None:
