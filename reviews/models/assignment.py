@@ -60,3 +60,12 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} holds {self.ticket}"
+
+    def stands_at(self, now: datetime) -> bool:
+        """Tell whether it has not run out at this instant."""
+        return self.until is None or self.until > now
+
+    def release(self, at: datetime) -> None:
+        """Give the ticket back, under its lock."""
+        self.released_at = at
+        self.save(update_fields=["released_at"])

@@ -6,10 +6,8 @@ from uuid import UUID
 
 from approvals.answers import check_text
 from approvals.errors import (
-    AlreadyDecided,
     Claimed,
     Invalid,
-    MachineCannotVote,
     NotAllowed,
     WrongState,
 )
@@ -20,7 +18,8 @@ from reviews.models import Assignment, Queue, Ticket
 from reviews.representation import iso
 from reviews.services.conclusions import conclude
 from reviews.services.offers import offered
-from reviews.services.seats import GIVES, TAKES, check_asked, check_open, poll_of
+from reviews.services.pauses import waits
+from reviews.services.seats import GIVES, TAKES, check_asked, check_open, check_person, poll_of
 from reviews.services.turns import Turn, take_turn, turn_at, writing
 
 CLAIM_LASTS = timedelta(minutes=10)
@@ -40,11 +39,9 @@ def claim_ticket(*, ticket_id: UUID, person: User) -> Assignment:
 
     :raises Refusal: Claimed (by whom, until when), AlreadyDecided, MachineCannotVote.
     """
-    if person.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    check_person(person)
     with turn_at(ticket_id=ticket_id, actor=person) as turn:
-        if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
-            raise AlreadyDecided
+        check_open(turn)
         return _claim(turn, person)
 
 
@@ -59,8 +56,7 @@ def release_ticket(*, ticket_id: UUID, person: User) -> Ticket:
             return turn.ticket
         if held.person_id != person.pk:
             raise WrongState("Somebody else holds this ticket.")
-        held.released_at = turn.now
-        held.save(update_fields=["released_at"])
+        held.release(turn.now)
         turn.story.add("ticket.released")
     return turn.ticket
 
@@ -77,8 +73,7 @@ def assign_ticket(
     :raises Refusal: NotAllowed, Invalid for somebody who cannot decide this ticket, Claimed where
         another holds it and `by` may not take it from them, AlreadyDecided, MachineCannotVote.
     """
-    if by.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    check_person(by)
     check_text(note, at="/note")
     oneself = person in (by.get_username(), str(by.pk))
     if not oneself and not by.has_perm(GIVES):
@@ -112,7 +107,7 @@ def check_takes(turn: Turn, held: Assignment | None, *, holder: User, by: User) 
 
     :raises Claimed: naming who holds it.
     """
-    if held is None or held.person_id == holder.pk or not _stands(held, turn.now):
+    if held is None or held.person_id == holder.pk or not held.stands_at(turn.now):
         return
     if held.by_id != by.pk and not by.has_perm(TAKES):
         raise claimed_by(held)
@@ -132,8 +127,7 @@ def give(
     :param by: nobody, where the service gives it.
     """
     if held is not None:
-        held.released_at = turn.now
-        held.save(update_fields=["released_at"])
+        held.release(turn.now)
     turn.story.add(
         "ticket.assigned",
         reason=note,
@@ -170,8 +164,7 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
 
     Tickets others hold, or are writing to this very moment, are passed over.
     """
-    if person.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    check_person(person)
     with writing(), acting(person):
         now = db_now()
         # Each is locked without waiting, so two people get two tickets.
@@ -185,14 +178,14 @@ def claim_next(*, queue: Queue, person: User) -> Ticket | None:
                 continue
             turn = take_turn(ticket=ticket, now=now, actor=person)
             conclude(turn)
-            waiting = ticket.status == Ticket.Status.PENDING and not turn.decision.settled_at
-            held_now = held_on(turn)
-            free = held_now is None or (held_now.until is not None and held_now.until <= now)
-            if waiting and free and may_decide(turn, person):
+            held = held_on(turn)
+            free = held is None or not held.stands_at(now)
+            found = free and waits(ticket, turn.decision) and may_decide(turn, person)
+            if found:
                 _claim(turn, person)
-                turn.end()
-                return ticket
             turn.end()
+            if found:
+                return ticket
     return None
 
 
@@ -210,10 +203,6 @@ def held_on(turn: Turn) -> Assignment | None:
     )
 
 
-def _stands(held: Assignment, now: datetime) -> bool:
-    return held.until is None or held.until > now
-
-
 def claimed_by(held: Assignment) -> Claimed:
     """Return the refusal that says who holds a ticket and until when."""
     until = iso(held.until)
@@ -224,10 +213,9 @@ def claimed_by(held: Assignment) -> Claimed:
 def _claim(turn: Turn, person: User) -> Assignment:
     held = held_on(turn)
     if held is not None and held.person_id != person.pk:
-        if _stands(held, turn.now):
+        if held.stands_at(turn.now):
             raise claimed_by(held)
-        held.released_at = turn.now
-        held.save(update_fields=["released_at"])
+        held.release(turn.now)
         held = None
     until = turn.now + CLAIM_LASTS
     if held is not None:

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from approvals import permissions
 from approvals.answers import check_text
-from approvals.errors import Invalid, MachineCannotVote, NotAllowed, Refusal
+from approvals.errors import Invalid, NotAllowed, Refusal
 from approvals.models import Delegation, User, Vote
 from approvals.services.polls import read_poll
 from audit.clock import db_now
@@ -17,7 +18,8 @@ from reviews.balancing import Candidate, least_loaded
 from reviews.models import Assignment, Queue, Skip, Ticket
 from reviews.services.assignments import check_takes, check_until, give, held_on
 from reviews.services.figures import reviewer_rates
-from reviews.services.seats import GIVES, check_open
+from reviews.services.pauses import waits
+from reviews.services.seats import GIVES, check_open, check_person
 from reviews.services.turns import Turn, turn_at
 
 log = logging.getLogger(__name__)
@@ -37,8 +39,7 @@ def assign_to_least_loaded(
     :raises Refusal: NotAllowed, Invalid where nobody is free, Claimed where another holds it and
         `by` may not take it from them, AlreadyDecided, MachineCannotVote.
     """
-    if by.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    check_person(by)
     check_text(note, at="/note")
     if not by.has_perm(GIVES):
         raise NotAllowed("Only a lead or a manager gives a ticket to somebody else.")
@@ -55,7 +56,7 @@ def assign_to_least_loaded(
         return give(turn, held, holder=person, by=by, until=until, note=note)
 
 
-def candidates(turn: Turn, *, besides: Collection[int] = ()) -> list[Candidate]:
+def _candidates(turn: Turn, *, besides: Collection[int]) -> dict[User, Candidate]:
     """Return everybody with a seat on a ticket, whether they may decide it, and how busy they are.
 
     `besides` are people who are not to get it.
@@ -69,8 +70,8 @@ def candidates(turn: Turn, *, besides: Collection[int] = ()) -> list[Candidate]:
     lending = set(away.values_list("lender", flat=True))
     rates = reviewer_rates(list(people), now=turn.now)
     busy = _open_of(people, turn)
-    return [
-        Candidate(
+    return {
+        person: Candidate(
             id=person.pk,
             may_vote=poll.refusal_for(person, choice=None) is None,
             domains=frozenset(str(field) for field in person.domains),
@@ -82,7 +83,7 @@ def candidates(turn: Turn, *, besides: Collection[int] = ()) -> list[Candidate]:
             approval_rate=rates[person.pk].approval_rate if rates[person.pk].votes else 1.0,
         )
         for person in people.values()
-    ]
+    }
 
 
 def _away(now: datetime) -> QuerySet[Delegation]:
@@ -100,8 +101,9 @@ def _open_of(people: Collection[int], turn: Turn) -> dict[int, int]:
 
 
 def _least_loaded(turn: Turn, *, besides: Collection[int] = ()) -> User | None:
-    found = least_loaded(candidates(turn, besides=besides), domain=turn.ticket.domain)
-    return None if found is None else User.objects.get(pk=found.id)
+    known = _candidates(turn, besides=besides)
+    found = least_loaded(known.values(), domain=turn.ticket.domain)
+    return next((person for person, candidate in known.items() if candidate is found), None)
 
 
 class Rounds:
@@ -110,11 +112,11 @@ class Rounds:
     def __init__(self) -> None:
         self.after: UUID | None = None
 
-    def next(self, ids: Callable[[UUID | None], list[UUID]]) -> list[UUID]:
-        """Return the next ids, from the beginning again where none are left."""
-        found = ids(self.after)
-        if not found and self.after is not None:
-            found = ids(None)
+    def next(self, rows: QuerySet[Any]) -> list[UUID]:
+        """Return the next ids of these rows, from the beginning again where none are left."""
+        ids = rows.order_by("pk").values_list("pk", flat=True)
+        found = list(ids.filter(pk__gt=self.after)[:_AT_ONCE]) if self.after else []
+        found = found or list(ids[:_AT_ONCE])
         self.after = found[-1] if len(found) == _AT_ONCE else None
         return found
 
@@ -128,16 +130,10 @@ def assign_waiting(*, rounds: Rounds = _waiting) -> int:
     if not queues:
         return 0
     held = Assignment.objects.in_force(db_now()).filter(ticket=OuterRef("pk"))
-    free = Ticket.objects.waiting().filter(~Exists(held), queue__in=queues).order_by("pk")
-
-    def ids(after: UUID | None) -> list[UUID]:
-        rest = free.filter(pk__gt=after) if after else free
-        return list(rest.values_list("pk", flat=True)[:_AT_ONCE])
-
+    free = Ticket.objects.waiting().filter(~Exists(held), queue__in=queues)
     given = 0
     for _ in range(_ROUNDS):
-        found = rounds.next(ids)
-        done = _each(found, _assign_waiting)
+        done = _each(rounds.next(free), _assign_waiting)
         given += done
         if done < _AT_ONCE:
             break
@@ -146,10 +142,8 @@ def assign_waiting(*, rounds: Rounds = _waiting) -> int:
 
 def _assign_waiting(ticket_id: UUID) -> bool:
     with turn_at(ticket_id=ticket_id, actor=None) as turn:
-        if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
-            return False
         held = held_on(turn)
-        if held is not None and (held.until is None or held.until > turn.now):
+        if not waits(turn.ticket, turn.decision) or (held and held.stands_at(turn.now)):
             return False
         return _pass_to_next(turn, held)
 
@@ -180,11 +174,7 @@ def rebalance(*, rounds: Rounds = _holding) -> int:
         Q(person__is_active=False) | (Q(Exists(lent)) & ~Q(by=F("person"))) | Q(Exists(voted))
     )
 
-    def ids(after: UUID | None) -> list[UUID]:
-        rest = held.filter(pk__gt=after) if after else held
-        return list(rest.values_list("pk", flat=True)[:_AT_ONCE])
-
-    looked_at = [*gone.values_list("pk", flat=True)[:_AT_ONCE], *rounds.next(ids)]
+    looked_at = [*gone.values_list("pk", flat=True)[:_AT_ONCE], *rounds.next(held)]
     # Nobody's ticket is locked only to find that all is well; under the lock it is asked again.
     tickets = [
         one.ticket_id
@@ -197,14 +187,12 @@ def rebalance(*, rounds: Rounds = _holding) -> int:
 def _take_from_who_left(ticket_id: UUID) -> bool:
     with turn_at(ticket_id=ticket_id, actor=None) as turn:
         held = held_on(turn)
-        if held is None or turn.ticket.status != Ticket.Status.PENDING:
+        if held is None or not waits(turn.ticket, turn.decision):
             return False
-        if turn.decision.settled_at is not None or not (
-            why := _why_gone(held, turn.ticket, now=turn.now)
-        ):
+        why = _why_gone(held, turn.ticket, now=turn.now)
+        if not why:
             return False
-        held.released_at = turn.now
-        held.save(update_fields=["released_at"])
+        held.release(turn.now)
         turn.story.add(
             "ticket.released",
             data={"person": held.person.get_username(), "why": why},

@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from approvals.answers import check_text
-from approvals.errors import Invalid, MachineCannotVote
+from approvals.errors import Invalid
 from approvals.models import User
 from reviews.models import Comment
+from reviews.services.seats import check_person
 from reviews.services.turns import turn_at
 
 
@@ -14,8 +15,7 @@ def add_comment(*, ticket_id: UUID, author: User, text: str) -> Comment:
 
     :raises Refusal: MachineCannotVote, Invalid, SchemaMismatch, NotVisible, Busy.
     """
-    if author.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people comment.")
+    check_person(author, "comment")
     check_text(text, at="/text")
     if not text.strip():
         raise Invalid(errors=[{"pointer": "/text", "message": "Write something."}])

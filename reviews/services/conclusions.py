@@ -31,7 +31,7 @@ def conclude(turn: "Turn") -> None:
             finish(turn)
     elif ticket.expires_at <= now:
         expire(turn)
-    elif ticket.status == Ticket.Status.PENDING and _stub_passes_by(turn, now):
+    elif ticket.status == Ticket.Status.PENDING and _stub_passes(turn):
         pass_by_stub(turn)
     elif ticket.status == Ticket.Status.PENDING:
         _remind(turn)
@@ -59,9 +59,9 @@ def _stub_passes_at(turn: "Turn") -> datetime | None:
     return stubs.passes_at(slug=slug, system=decision.system, opened_at=decision.opened_at)
 
 
-def _stub_passes_by(turn: "Turn", now: datetime) -> bool:
+def _stub_passes(turn: "Turn") -> bool:
     at = _stub_passes_at(turn)
-    return at is not None and at <= now
+    return at is not None and at <= turn.now
 
 
 def finish(turn: "Turn") -> None:
@@ -132,11 +132,20 @@ def expire(turn: "Turn") -> None:
     finish(turn)
 
 
-def escalate(turn: "Turn", *, why: str, role: str | None, reason: str = "") -> None:
-    """Widen who is asked by one role. It never decides anything.
+def ask_next(turn: "Turn", *, why: str, reason: str = "") -> None:
+    """Escalate to the next role of the ticket's ladder, where one is left.
 
     :param reason: what a person gave as theirs; without one it is the service that escalates.
     """
+    steps = list(turn.ticket.escalation_steps)
+    role = steps.pop(0)[1] if steps else None
+    turn.change(escalation_steps=steps)
+    _escalate(turn, why=why, role=role, reason=reason)
+    plan(turn)
+
+
+def _escalate(turn: "Turn", *, why: str, role: str | None, reason: str = "") -> None:
+    """Widen who is asked by one role. It never decides anything."""
     if role is not None and role not in turn.decision.escalated:
         turn.decision.escalated = [*turn.decision.escalated, role]
         turn.decision_touched = True
@@ -146,29 +155,11 @@ def escalate(turn: "Turn", *, why: str, role: str | None, reason: str = "") -> N
     turn.story.add("ticket.escalated", reason=reason, data=data, by_service=not reason)
 
 
-def escalate_undecidable(turn: "Turn") -> None:
-    """Escalate a ticket no answer can win any more; the next role of its ladder is asked."""
-    _ask_next(turn, why="no answer can reach its quorum any more")
-
-
-def escalate_unanswerable(turn: "Turn", roles: list[str]) -> None:
-    """Escalate a ticket at once that too few people can answer for these roles."""
-    _ask_next(turn, why=f"too few people can answer for {', '.join(roles)}")
-
-
-def _ask_next(turn: "Turn", *, why: str) -> None:
-    steps = list(turn.ticket.escalation_steps)
-    role = steps.pop(0)[1] if steps else None
-    turn.change(escalation_steps=steps)
-    escalate(turn, why=why, role=role)
-    plan(turn)
-
-
 def _remind(turn: "Turn") -> None:
     ticket, now = turn.ticket, turn.now
     steps = list(ticket.escalation_steps)
     while steps and datetime.fromisoformat(steps[0][0]) <= now:
-        escalate(turn, why="nobody has decided", role=steps.pop(0)[1])
+        _escalate(turn, why="nobody has decided", role=steps.pop(0)[1])
         turn.change(escalation_steps=steps)
     told = ""
     if ticket.remind_at is not None and ticket.remind_at <= now:
@@ -218,5 +209,4 @@ def free(turn: "Turn") -> None:
         turn.freed = True
         return
     for assignment in Assignment.objects.filter(ticket=turn.ticket, released_at__isnull=True):
-        assignment.released_at = turn.now
-        assignment.save(update_fields=["released_at"])
+        assignment.release(turn.now)

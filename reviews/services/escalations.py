@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from approvals.answers import check_text
-from approvals.errors import MachineCannotVote, ReasonRequired, WrongState
+from approvals.errors import ReasonRequired, WrongState
 from approvals.models import User
 from reviews.models import Ticket
 from reviews.services import conclusions
-from reviews.services.seats import check_open, check_works_on
+from reviews.services.seats import check_open, check_person, check_works_on
 from reviews.services.turns import turn_at
 
 
@@ -17,19 +17,14 @@ def escalate_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
     :raises Refusal: ReasonRequired, SchemaMismatch, MachineCannotVote, NotVisible, Busy,
         AlreadyDecided, NotAllowed, WrongState when every role it names is asked already.
     """
-    if by.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people escalate.")
+    check_person(by, "escalate")
     check_text(reason, at="/reason")
     if not reason.strip():
         raise ReasonRequired(errors=[{"pointer": "/reason", "message": "Say why."}])
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
         check_open(turn)
         check_works_on(turn, by)
-        steps = list(turn.ticket.escalation_steps)
-        if not steps:
+        if not turn.ticket.escalation_steps:
             raise WrongState("Nobody else is left to ask: every role this may go to is asked.")
-        role = steps.pop(0)[1]
-        turn.change(escalation_steps=steps)
-        conclusions.escalate(turn, why="a person asked for it", role=role, reason=reason)
-        conclusions.plan(turn)
+        conclusions.ask_next(turn, why="a person asked for it", reason=reason)
     return turn.ticket

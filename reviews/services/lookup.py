@@ -3,11 +3,14 @@
 import re
 from uuid import UUID
 
-from approvals.errors import NotVisible
-from approvals.models import User
+from django.db.models import CharField, Exists
+
+from approvals.errors import Invalid, NotVisible, RegionNotYours
+from approvals.models import Bypass, User
 from approvals.services.policies import published
 from audit.prepared import PreparedRead
-from reviews.models import Checkpoint, Queue, Ticket
+from reviews.flags import ALWAYS_ASKING
+from reviews.models import Checkpoint, Queue, Region, Ticket
 
 _REF = re.compile(r"[Tt]-(\d{1,18})")
 
@@ -58,3 +61,61 @@ def find_ticket(identifier: str, *, user: User) -> Ticket:
     if found is None:
         raise NotVisible
     return found
+
+
+# Read with the checkpoint, so that a ticket costs no further query while there is no bypass.
+_SOME_BYPASS = Exists(Bypass.objects.filter(ended_at__isnull=True))
+_checkpoint_called = PreparedRead(
+    lambda slug: Checkpoint.objects.annotate(bypass_running=_SOME_BYPASS).filter(slug=slug),
+    field=CharField(),
+    probe="no such checkpoint",
+)
+
+
+def find_checkpoint(slug: str, *, by_service: bool) -> Checkpoint:
+    """Return the checkpoint a ticket is opened at, with its question.
+
+    :raises Invalid: where there is none in use, or only the service opens tickets there.
+    """
+    # Nobody but the service opens what only it may open; and there, no switch keeps it from it.
+    own = slug in ALWAYS_ASKING
+    found = next(iter(_checkpoint_called(slug)), None) if own == by_service else None
+    if found is not None and not (own or found.active):
+        found = None
+    if found is None:
+        message = f"There is no checkpoint `{slug}`; GET /api/v1/checkpoints lists them."
+        raise Invalid(errors=[{"pointer": "/checkpoint", "message": message}])
+    found.question = published(found.question_id)
+    return found
+
+
+def find_region(name: str, requester: User) -> Region | None:
+    """Return the region a requester names, by its slug or name; None where none is named.
+
+    :raises Refusal: Invalid where there is none, RegionNotYours.
+    """
+    if not name:
+        return None
+    region = Region.objects.filter(slug__iexact=name).first() or (
+        Region.objects.filter(name__iexact=name).first()
+    )
+    if region is None:
+        message = f"There is no region `{name}`."
+        raise Invalid(errors=[{"pointer": "/region", "message": message}])
+    if not requester.is_machine and not region.people.filter(pk=requester.pk).exists():
+        raise RegionNotYours
+    return region
+
+
+def find_previous(identifier: str, requester: User) -> Ticket | None:
+    """Return the ticket a requester says theirs follows; None where none is named.
+
+    :raises Invalid: where there is none they may see.
+    """
+    if not identifier:
+        return None
+    try:
+        return find_ticket(identifier, user=requester)
+    except NotVisible:
+        message = f"There is no ticket `{identifier}` of yours."
+        raise Invalid(errors=[{"pointer": "/previous", "message": message}]) from None

@@ -13,10 +13,11 @@ from approvals.errors import (
 from approvals.models import DecisionLink, User
 from approvals.safeguards import Confirmed
 from approvals.services.links import use_link
-from approvals.services.polls import read_poll
 from audit.clock import db_now
 from reviews.models import Ticket
 from reviews.models.checkpoint import Risk
+from reviews.services.pauses import waits
+from reviews.services.seats import poll_of
 from reviews.services.turns import turn_at, writing
 from reviews.services.votes import VoteAnswer, cast_vote
 
@@ -76,15 +77,9 @@ def request_fresh_link(*, link: DecisionLink) -> None:
     :raises Refusal: NotVisible, Busy, WrongState when nothing is asked any more, NotEligible.
     """
     with turn_at(ticket_id=link.decision.subject, actor=link.person) as turn:
-        if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
+        if not waits(turn.ticket, turn.decision):
             raise WrongState("Nothing is asked here any more.")
-        poll = read_poll(
-            decision=turn.decision,
-            also=[link.person_id],
-            within=turn.ticket.people_within(),
-            now=turn.now,
-        )
-        if poll.refusal_for(link.person, choice=None):
+        if poll_of(turn, link.person).refusal_for(link.person, choice=None):
             raise NotEligible
         turn.story.add(
             "ticket.link_requested", data={"person": link.person_id, "round": turn.ticket.round}

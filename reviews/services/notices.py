@@ -178,7 +178,7 @@ def _reminded(ticket: Ticket, poll: Poll, *, late: bool, now: datetime) -> list[
     A reminder that reaches nobody would be no reminder.
     """
     held = Assignment.objects.filter(ticket=ticket, released_at__isnull=True)
-    holders = [a.person for a in held.select_related("person") if a.until is None or a.until > now]
+    holders = [a.person for a in held.select_related("person") if a.stands_at(now)]
     people = holders or _asked(ticket, poll)
     why = "holder" if holders else "asked"
     told = [(person, why) for person in people[:MOST_PEOPLE]]

@@ -7,6 +7,13 @@ from typing import Any
 
 from reviews.models import Region, Ticket
 
+# What a ticket keeps just as its requester gave it, under the same name.
+AS_GIVEN = (
+    *("title", "proposal", "reference", "ai", "domain", "impact", "amount", "financial_impact"),
+    *("compliance", "novel_pattern", "preset", "interaction", "callback_url", "pipeline"),
+    "on_behalf_of",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TicketRequest:
@@ -67,26 +74,12 @@ class TicketRequest:
 def request_of(ticket: Ticket) -> TicketRequest:
     """Return what the ticket was opened with, to be put again with other content."""
     return TicketRequest(
+        **{name: getattr(ticket, name) for name in AS_GIVEN},
         checkpoint=ticket.checkpoint.slug,
-        title=ticket.title,
         summary=ticket.summary,
-        proposal=ticket.proposal,
-        reference=ticket.reference,
-        ai=ticket.ai,
         priority=ticket.priority,
-        domain=ticket.domain,
-        impact=ticket.impact,
-        amount=ticket.amount,
-        financial_impact=ticket.financial_impact,
-        compliance=ticket.compliance,
-        novel_pattern=ticket.novel_pattern,
         labels=tuple(ticket.labels),
-        preset=ticket.preset,
         question=ticket.asked.get("question") or {},
         response_schema=ticket.asked.get("response_schema"),
         step=ticket.asked.get("step", 0),
-        interaction=ticket.interaction,
-        callback_url=ticket.callback_url,
-        pipeline=ticket.pipeline,
-        on_behalf_of=ticket.on_behalf_of,
     )

@@ -3,15 +3,25 @@
 from datetime import datetime
 
 from approvals import permissions
-from approvals.errors import AlreadyDecided, NotAllowed
+from approvals.errors import AlreadyDecided, MachineCannotVote, NotAllowed
 from approvals.models import User
 from approvals.services.polls import Poll, read_poll
 from approvals.services.votes import refusal_of
 from reviews.models import Ticket
+from reviews.services.pauses import waits
 from reviews.services.turns import Turn
 
 # Who gives work to others holds this right; who may also take it from them holds the second.
 GIVES, TAKES = "reviews.add_assignment", "reviews.change_assignment"
+
+
+def check_person(by: User, doing: str = "work a queue") -> None:
+    """Refuse a machine what only people do.
+
+    :raises MachineCannotVote: for one.
+    """
+    if by.is_machine:
+        raise MachineCannotVote(f"A service key is a machine; only people {doing}.")
 
 
 def check_open(turn: Turn) -> None:
@@ -19,7 +29,7 @@ def check_open(turn: Turn) -> None:
 
     :raises AlreadyDecided: once its question is settled or closed.
     """
-    if turn.ticket.status != Ticket.Status.PENDING or turn.decision.settled_at is not None:
+    if not waits(turn.ticket, turn.decision):
         raise AlreadyDecided
 
 

@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from approvals.errors import MachineCannotVote
 from approvals.models import User
 from reviews.models import Skip, Ticket
-from reviews.services.seats import check_asked, check_open
+from reviews.services.seats import check_asked, check_open, check_person
 from reviews.services.turns import turn_at
 
 
@@ -14,14 +13,12 @@ def skip_ticket(*, ticket_id: UUID, person: User) -> Ticket:
 
     :raises Refusal: MachineCannotVote, NotVisible, Busy, AlreadyDecided, and why they may not vote.
     """
-    if person.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people work a queue.")
+    check_person(person)
     with turn_at(ticket_id=ticket_id, actor=person) as turn:
         check_open(turn)
         check_asked(turn, person)
         for held in turn.ticket.assignments.filter(released_at__isnull=True, person=person):
-            held.released_at = turn.now
-            held.save(update_fields=["released_at"])
+            held.release(turn.now)
         Skip.objects.update_or_create(ticket=turn.ticket, person=person, defaults={"at": turn.now})
         turn.story.add("ticket.skipped")
     return turn.ticket

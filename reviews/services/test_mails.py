@@ -7,12 +7,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from approvals.errors import Invalid, MachineCannotVote, TooMany, WrongState
+from approvals.errors import Invalid, TooMany, WrongState
 from approvals.models import User
 from audit.models import AuditEvent
 from reviews.display.views import sample_mails
 from reviews.services import notices
-from reviews.services.seats import check_open, check_works_on
+from reviews.services.seats import check_open, check_person, check_works_on
 from reviews.services.turns import turn_at
 
 MOST_AN_HOUR = 5
@@ -37,8 +37,7 @@ def send_test_mail(*, ticket_id: UUID, by: User, sample: int, only_me: bool) -> 
         WrongState when mails are off or reach nobody; MachineCannotVote, NotVisible, Busy,
         AlreadyDecided, NotAllowed.
     """
-    if by.is_machine:
-        raise MachineCannotVote("A service key is a machine; only people send test mails.")
+    check_person(by, "send test mails")
     if not settings.MAIL_NOTICES:
         raise WrongState("This service is set up to send no mails.")
     with turn_at(ticket_id=ticket_id, actor=by) as turn:

@@ -1,46 +1,37 @@
 """Open tickets, put changed content to a new round, stop them, undo them."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, connection
-from django.db.models import CharField, Exists, Max
+from django.db.models import Max
 
 from approvals.answers import check_text
 from approvals.errors import (
     AlreadyDecided,
-    Invalid,
     NotAllowed,
-    NotVisible,
     ReferenceTaken,
-    RegionNotYours,
     TicketChanged,
     WrongState,
 )
-from approvals.models import AccessKey, Bypass, User
+from approvals.models import AccessKey, User
 from approvals.services import decisions
-from approvals.services.policies import published
 from audit.clock import db_now
 from audit.context import acting
 from audit.ids import new_id
-from audit.prepared import PreparedRead
-from reviews import calendars, lifecycle, sla
-from reviews.calendars import add_business_time, business_time_between
+from reviews import lifecycle
 from reviews.events import Story
 from reviews.flags import ALWAYS_ASKING
-from reviews.interactions import NAMING
-from reviews.models import Checkpoint, Queue, Region, Ticket
+from reviews.models import Ticket
 from reviews.services import conclusions
 from reviews.services.asking import Asking, ask, choose_queue, own_work_of
-from reviews.services.lanes import put_in_lane
 from reviews.services.looks import Look, asked_again, is_drawn, request_for
-from reviews.services.queues import write_rank
+from reviews.services.lookup import find_checkpoint, find_previous, find_region
 from reviews.services.quotas import take_opening
 from reviews.services.requests import TicketRequest, request_of
+from reviews.services.rounds import OF_A_ROUND, begin_round, hours_told, take_rule
 from reviews.services.turns import Turn, turn_at, writing
 
 
@@ -64,8 +55,8 @@ def open_ticket(
     if key is not None and not by_service and look is None:
         take_opening(key)
     if look is None:
-        checkpoint = _checkpoint(request.checkpoint, by_service=by_service)
-        region = _region(request.region, requester)
+        checkpoint = find_checkpoint(request.checkpoint, by_service=by_service)
+        region = find_region(request.region, requester)
     else:
         checkpoint, region = look.at.checkpoint, look.at.region
     request = request if request.title else replace(request, title=checkpoint.title)
@@ -88,7 +79,7 @@ def open_ticket(
             requester=requester, key=key, on_behalf_of=request.on_behalf_of, now=now
         )
         story = Story(now=now, actor=actor)
-        told = {"checkpoint": checkpoint.slug, "rule": asking.rule, **_hours_told(queue)}
+        told = {"checkpoint": checkpoint.slug, "rule": asking.rule, **hours_told(queue)}
         opened = story.add("ticket.opened", data=told)
         ticket = Ticket(
             id=ticket_id or new_id(),
@@ -99,23 +90,18 @@ def open_ticket(
             requester=requester,
             access_key=key,
             beneficiary=beneficiary,
-            previous=look.at if look else _previous(request.previous, requester),
+            previous=look.at if look else find_previous(request.previous, requester),
             second_look=look.why if look else "",
             created_at=now,
             last_event_id=opened.id,
         )
-        _write_content(ticket, request, asking)
-        _write_clock(ticket, request, asking, now)
-        write_rank(ticket, queue)
-        put = _put(ticket, request, asking, excluded, now=now, event=opened.id)
-        ticket.decision = put.decision
-        ticket.lane_id = _lane(ticket, asking)
+        short_of = begin_round(ticket, request, asking, excluded, now=now, event=opened.id)
         turn = Turn(ticket, ticket.decision, now, story)
         turn.waited = False
         conclusions.plan(turn)
         _store(ticket)
         turn.touched.clear()
-        _pass_or_refuse(turn, asking, put.short_of)
+        take_rule(turn, asking, short_of)
         turn.end()
         _sample(ticket, asking)
     return ticket
@@ -167,7 +153,7 @@ def resubmit_ticket(
         excluded = {**dict(turn.decision.exclusions.values_list("user_id", "why")), **excluded}
         told = turn.story.add(
             "ticket.resubmitted",
-            data={"round": ticket.round + 1, "rule": asking.rule, **_hours_told(ticket.queue)},
+            data={"round": ticket.round + 1, "rule": asking.rule, **hours_told(ticket.queue)},
         )
         if turn.decision.settled_at is not None and ticket.status == Ticket.Status.PENDING:
             decisions.reopen(decision=turn.decision)
@@ -176,22 +162,17 @@ def resubmit_ticket(
         conclusions.free(turn)
         ticket.round += 1
         ticket.version += 1
-        _write_content(ticket, request, asking)
         if ticket.status == Ticket.Status.PENDING:
             ticket.time_used = timedelta(0)  # nobody waited for the requester: it begins anew
-        _write_clock(ticket, request, asking, now)
-        write_rank(ticket, ticket.queue)
-        put = _put(ticket, request, asking, excluded, now=now, event=told.id)
-        turn.decision = put.decision
+        short_of = begin_round(ticket, request, asking, excluded, now=now, event=told.id)
+        turn.decision = ticket.decision
         turn.decision_touched = False
         if ticket.status != Ticket.Status.PENDING:
             lifecycle.check(ticket.status, Ticket.Status.PENDING)
-        turn.change(**{name: getattr(ticket, name) for name in _CONTENT})
-        turn.change(
-            status=Ticket.Status.PENDING, decision=turn.decision, lane_id=_lane(ticket, asking)
-        )
+        turn.touched |= OF_A_ROUND
+        turn.change(status=Ticket.Status.PENDING)
         conclusions.plan(turn)
-        _pass_or_refuse(turn, asking, put.short_of)
+        take_rule(turn, asking, short_of)
         _sample(ticket, asking)
     return turn.ticket
 
@@ -259,15 +240,6 @@ def see_revocation(*, ticket_id: UUID, by: User) -> Ticket:
     return turn.ticket
 
 
-_CONTENT = (
-    *("title", "summary", "proposal", "ai", "priority", "risk", "amount", "rule", "round"),
-    *("version", "due_at", "due_soon_at", "expires_at", "breached_at", "escalation_steps"),
-    *("paused_at", "time_used", "remind_at", "rank_base", "rank_young", "asked", "preset"),
-    *("labels", "impact", "financial_impact"),
-    *("domain", "compliance", "novel_pattern", "interaction", "pipeline"),
-)
-
-
 def _check_theirs(ticket: Ticket, by: User) -> None:
     """Refuse everybody but who opened the ticket, and who answers for the key that did.
 
@@ -282,208 +254,6 @@ def _check_theirs(ticket: Ticket, by: User) -> None:
 def _refuse_own(ticket: Ticket) -> None:
     if ticket.checkpoint.slug in ALWAYS_ASKING or ticket.second_look:
         raise NotAllowed("This was opened by the service itself; it waits until it is answered.")
-
-
-# Read with the checkpoint, so that a ticket costs no further query while there is no bypass.
-_SOME_BYPASS = Exists(Bypass.objects.filter(ended_at__isnull=True))
-_checkpoint_called = PreparedRead(
-    lambda slug: Checkpoint.objects.annotate(bypass_running=_SOME_BYPASS).filter(slug=slug),
-    field=CharField(),
-    probe="no such checkpoint",
-)
-
-
-def _checkpoint(slug: str, *, by_service: bool) -> Checkpoint:
-    # Nobody but the service opens what only it may open; and there, no switch keeps it from it.
-    own = slug in ALWAYS_ASKING
-    found = next(iter(_checkpoint_called(slug)), None) if own == by_service else None
-    if found is not None and not (own or found.active):
-        found = None
-    if found is None:
-        message = f"There is no checkpoint `{slug}`; GET /api/v1/checkpoints lists them."
-        raise Invalid(errors=[{"pointer": "/checkpoint", "message": message}])
-    found.question = published(found.question_id)
-    return found
-
-
-def _region(name: str, requester: User) -> Region | None:
-    if not name:
-        return None
-    region = Region.objects.filter(slug__iexact=name).first() or (
-        Region.objects.filter(name__iexact=name).first()
-    )
-    if region is None:
-        message = f"There is no region `{name}`."
-        raise Invalid(errors=[{"pointer": "/region", "message": message}])
-    if not requester.is_machine and not region.people.filter(pk=requester.pk).exists():
-        raise RegionNotYours
-    return region
-
-
-def _previous(identifier: str, requester: User) -> Ticket | None:
-    if not identifier:
-        return None
-    from reviews.services.lookup import find_ticket
-
-    try:
-        return find_ticket(identifier, user=requester)
-    except NotVisible:
-        message = f"There is no ticket `{identifier}` of yours."
-        raise Invalid(errors=[{"pointer": "/previous", "message": message}]) from None
-
-
-def _write_content(ticket: Ticket, request: TicketRequest, asking: Asking) -> None:
-    ticket.title = request.title
-    ticket.summary = request.summary or request.title
-    ticket.proposal = request.proposal
-    ticket.reference = request.reference
-    ticket.on_behalf_of = request.on_behalf_of
-    ticket.ai = request.ai
-    ticket.priority = asking.priority
-    ticket.risk = asking.risk
-    ticket.domain = request.domain
-    ticket.impact = request.impact
-    ticket.amount = request.amount
-    ticket.financial_impact = request.financial_impact
-    ticket.compliance = request.compliance
-    ticket.novel_pattern = request.novel_pattern
-    ticket.labels = list(request.labels)
-    ticket.preset = request.preset
-    ticket.asked = {
-        "question": request.question,
-        "response_schema": request.response_schema,
-        "step": request.step,
-    }
-    ticket.interaction = request.interaction
-    ticket.pipeline = request.pipeline
-    ticket.callback_url = request.callback_url
-    ticket.rule = asking.rule
-
-
-def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: datetime) -> None:
-    """Fix the instants a ticket waits for; where its clock stood still, it goes on from there."""
-    calendar = ticket.queue.hours
-    requested = request.expires_at
-    if request.timeout_seconds is not None:
-        requested = now + timedelta(seconds=request.timeout_seconds)
-    field = "/expires_at" if request.timeout_seconds is None else "/timeout_seconds"
-    deadlines = partial(
-        sla.deadlines,
-        priority=asking.priority,
-        timing=asking.question.timing,
-        created_at=now,
-        calendar=calendar,
-        used=ticket.time_used,
-    )
-    clock = deadlines()
-    if requested is not None:
-        if requested <= now:
-            raise Invalid(errors=[{"pointer": field, "message": "This lies in the past."}])
-        if requested > clock.expires_at:
-            latest = clock.expires_at.isoformat(timespec="seconds")
-            message = f"A requester may only bring the end forward; the latest is {latest}."
-            raise Invalid(errors=[{"pointer": field, "message": message}])
-    elif ticket.paused_at is not None:
-        left = business_time_between(calendar, ticket.paused_at, ticket.expires_at)
-        requested = add_business_time(calendar, now, left)
-    if requested is not None:
-        clock = deadlines(requested_expires_at=requested)
-    if ticket.paused_at is None or clock.due_at > now:
-        ticket.breached_at = None
-    ticket.paused_at = None
-    ticket.due_at = clock.due_at
-    ticket.due_soon_at = clock.due_soon_at
-    ticket.expires_at = clock.expires_at
-    ticket.remind_at = clock.remind_at
-    ticket.escalation_steps = [[at.isoformat(), role] for at, role in clock.escalations]
-
-
-def _hours_told(queue: Queue) -> dict[str, Any]:
-    """Return by whose hours deadlines are computed, and with which data; nothing without hours."""
-    if queue.calendar is None:
-        return {}
-    return {"calendar": {"name": queue.calendar.name, **calendars.versions()}}
-
-
-def _put(
-    ticket: Ticket,
-    request: TicketRequest,
-    asking: Asking,
-    excluded: dict[int, str],
-    *,
-    now: datetime,
-    event: UUID,
-) -> decisions.Opened:
-    human = None if ticket.requester.is_machine else ticket.requester
-    owner = ticket.access_key.owner if ticket.access_key else None
-    put = decisions.open_decision(
-        subject=ticket.pk,
-        round=ticket.round,
-        version=ticket.version,
-        policy=asking.policy,
-        question=asking.question,
-        rule=asking.rule,
-        proposal=request.proposal,
-        amount=request.amount,
-        least_people=asking.least_people,
-        excluded=excluded,
-        asking=[one for one in (ticket.beneficiary, human, owner) if one is not None],
-        within=ticket.people_within(),
-        system=system_now(asking.bypass),
-        now=now,
-        last_event=event,
-    )
-    if put.short_of and asking.then == "ask":
-        _check_named(request, put.short_of)
-    return put
-
-
-def _check_named(request: TicketRequest, roles: list[str]) -> None:
-    """Refuse a request that itself asks too few; where a policy does, the ticket escalates.
-
-    :raises Invalid: naming the member that names the people.
-    """
-    members = [f"/interaction/{name}" for name in NAMING if request.interaction.get(name)]
-    if request.question.get("stages"):
-        members.append("/question/stages")
-    if members:
-        message = f"Too few of the people named can answer for {', '.join(roles)}."
-        raise Invalid(errors=[{"pointer": members[0], "message": message}])
-
-
-def _lane(ticket: Ticket, asking: Asking) -> UUID:
-    return put_in_lane(
-        queue_id=ticket.queue_id, policy_id=asking.policy.pk, region_id=ticket.region_id
-    )
-
-
-def system_now(bypass: Bypass | None) -> dict[str, Any]:
-    """Return the switches, the release and the bypass a decision is made under."""
-    return {
-        "release": settings.HITL_RELEASE,
-        "human_in_the_loop": settings.ENABLE_HUMAN_IN_THE_LOOP,
-        "flags": dict(settings.HITL_FLAGS),
-        "stubs": settings.USE_STUBS,
-        "bypass": str(bypass.pk) if bypass else None,
-    }
-
-
-def _pass_or_refuse(turn: Turn, asking: Asking, short_of: list[str]) -> None:
-    if asking.then == "ask":
-        if short_of:
-            conclusions.escalate_unanswerable(turn, short_of)
-        return
-    if asking.bypass is not None:
-        used = {"bypass": str(asking.bypass.pk), "round": turn.ticket.round}
-        turn.story.add("bypass.used", reason=asking.bypass.reason, data=used, by_service=True)
-    decisions.settle_by_rule(
-        decision=turn.decision,
-        effect=asking.then,
-        by=asking.by,
-        now=turn.now,
-        reason=str((asking.rule or {}).get("why", "")),
-    )
-    conclusions.finish(turn)
 
 
 def _store(ticket: Ticket) -> None:

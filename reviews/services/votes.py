@@ -117,7 +117,7 @@ def cast_vote(
                 )
                 conclusions.plan(turn)
         elif not answer.tally.can_settle:
-            conclusions.escalate_undecidable(turn)
+            conclusions.ask_next(turn, why="no answer can reach its quorum any more")
     return VoteAnswer(ticket, answer.vote, answer.tally, replayed=False, poll=answer.poll)
 
 
