@@ -9,6 +9,7 @@ from reviews.channels.outcome import Outcome, Send, Unbuildable
 from reviews.channels.stream import prepare_stream
 from reviews.channels.weakened import prepare_weakened
 from reviews.channels.webhook import prepare_callback, prepare_webhook
+from reviews.channels.withheld import prepare_withheld
 from reviews.models import Delivery
 
 __all__ = ["CHANNELS", "Outcome", "Send", "Unbuildable", "prepare"]
@@ -20,6 +21,7 @@ CHANNELS: dict[str, Prepare] = {
     "callback": prepare_callback,
     "notice": prepare_notice,
     "email": prepare_email,
+    "withheld": prepare_withheld,
     "announcement": prepare_announcement,
     "weakened": prepare_weakened,
     "stream": prepare_stream,

@@ -36,8 +36,7 @@ from reviews.display import brief, fields, inert, moments, views
 from reviews.models import Delivery, Ticket
 from reviews.outbound import Client
 from reviews.representation import voter_name
-from reviews.services import notices
-from reviews.services.quotas import why_hushed
+from reviews.services import notices, quotas, withheld
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +62,11 @@ _ASKED = frozenset({"asked", "next", "role"})
 
 def prepare_notice(delivery: Delivery, now: datetime) -> Send:
     """Make a row for everybody this fact is told to; they leave on their own."""
-    if hushed := why_hushed(delivery):
-        return moot(hushed)
+    if before := quotas.told_before(delivery):
+        return moot(before)
+    if quotas.is_over(delivery):
+        due = withheld.withhold(notice=delivery, now=now)
+        return moot(f"Too many of this program in an hour; it is in the mail of {due:%H:%M} UTC.")
     if notices.spread(notice=delivery, now=now):
         return lambda _client: Outcome("sent")
     return moot("There is nobody to tell: nobody is asked now, or nobody has a mail address.")
@@ -163,7 +165,7 @@ class Letter:
             ),
             "outcome": self._outcome() if self.ending else None,
             "sample": self._sample(),
-            **self._way_in(),
+            **self.way_in(),
         }
 
     def _sample(self) -> views.Sample | None:
@@ -230,7 +232,7 @@ class Letter:
             "reason": decision.reason if by_people else "",
         }
 
-    def _way_in(self) -> dict[str, Any]:
+    def way_in(self) -> dict[str, Any]:
         """Return the one button: a link of one's own to decide with, else the desk's page."""
         desk = reverse("admin:reviews_ticket_change", args=[self.ticket.pk])
         if self.ending or self.refused or self.delivery.type == notices.TEST_MAIL:

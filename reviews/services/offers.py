@@ -9,6 +9,21 @@ from django.db.models import Exists, OuterRef
 from approvals.models import Exclusion, User, Vote
 from reviews.models import Assignment, Skip, Ticket
 from reviews.ordering import waiting_page
+from reviews.querysets import TicketQuerySet
+
+
+def free_for(person: User, *, now: datetime, held_too: bool) -> TicketQuerySet:
+    """Return the tickets that are no work of this person's, not voted on, and held by no other."""
+    held = Assignment.objects.in_force(now).filter(ticket=OuterRef("pk"))
+    if held_too:
+        held = held.exclude(person=person)
+    voted = Vote.objects.filter(voter=person, withdrawn_at__isnull=True)
+    own_work = Exclusion.objects.filter(user=person)
+    return (
+        Ticket.objects.filter(~Exists(held))
+        .exclude(decision__in=voted.values("decision"))
+        .exclude(decision__in=own_work.values("decision"))
+    )
 
 
 def offered(
@@ -24,16 +39,7 @@ def offered(
     themselves only comes with `held_too`. What they skipped comes last, in the order they skipped
     it. Nothing is read before it is asked for.
     """
-    held = Assignment.objects.in_force(now).filter(ticket=OuterRef("pk"))
-    if held_too:
-        held = held.exclude(person=person)
-    voted = Vote.objects.filter(voter=person, withdrawn_at__isnull=True)
-    own_work = Exclusion.objects.filter(user=person)
-    free = (
-        Ticket.objects.filter(~Exists(held))
-        .exclude(decision__in=voted.values("decision"))
-        .exclude(decision__in=own_work.values("decision"))
-    )
+    free = free_for(person, now=now, held_too=held_too)
     skipped = Skip.objects.filter(person=person).values("ticket")
     fresh = free.exclude(pk__in=skipped).only("pk")
     after = None

@@ -58,18 +58,15 @@ def _too_many(now: float) -> TooManyOpenings:
     return TooManyOpenings(limit=most, retry_after=HOUR - int(now % HOUR))
 
 
-def why_hushed(notice: Delivery) -> str:
+def told_before(notice: Delivery) -> str:
     """Return why nobody is written to about an opening, or nothing; the queue shows it anyway.
 
-    Of what one program asks twice in an hour people hear once, and of all it asks in one queue so
-    often and no more. Reminders and what is about to expire are always told.
+    Of what one program asks twice in an hour people hear once. Reminders and what is about to
+    expire are always told.
     """
-    ticket, most = notice.ticket, settings.HITL_NOTICES_PER_HOUR
-    if not most:
+    ticket = notice.ticket
+    if not _counts(notice) or ticket is None:
         return ""
-    if notice.type != "ticket.opened" or ticket is None or ticket.access_key_id is None:
-        return ""
-    hour = int(notice.created_at.timestamp() // HOUR)
     content = sha256(ticket.title.encode() + b"\0" + bytes(ticket.decision.content)).hexdigest()
     # Another region or somebody else's own work: other people are asked, who were told nothing.
     asked = f"{ticket.checkpoint_id}:{ticket.region_id}:{ticket.beneficiary_id}"
@@ -80,9 +77,23 @@ def why_hushed(notice: Delivery) -> str:
             return "The same was told within the hour; it waits in the queue beside that."
     except Exception as problem:  # the cache's client has many kinds; then it is told twice
         log.warning("what was told is not known: %s", type(problem).__name__)
-    if _counted(f"notices:{ticket.access_key_id}:{ticket.queue_id}:{hour}") > most:
-        return f"Mails about {most} tickets of this program were sent in the hour; it waits."
     return ""
+
+
+def is_over(notice: Delivery) -> bool:
+    """Count an opening; tell whether of so many in this queue people are told in one mail."""
+    ticket = notice.ticket
+    if not _counts(notice) or ticket is None:
+        return False
+    hour = int(notice.created_at.timestamp() // HOUR)
+    told = _counted(f"notices:{ticket.access_key_id}:{ticket.queue_id}:{hour}")
+    return told > settings.HITL_NOTICES_PER_HOUR
+
+
+def _counts(notice: Delivery) -> bool:
+    ticket, opened = notice.ticket, notice.type == "ticket.opened"
+    by_program = ticket is not None and ticket.access_key_id is not None
+    return bool(settings.HITL_NOTICES_PER_HOUR) and opened and by_program
 
 
 def _counted(name: str) -> int:
