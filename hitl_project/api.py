@@ -5,7 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.text import slugify
@@ -30,7 +35,7 @@ _CODES = {
     403: ("forbidden", "You may not do this."),
     404: (NotVisible.code, NotVisible.sentence),
     405: ("method-not-allowed", "This address does not take that method."),
-    406: ("not-acceptable", "Answers here are JSON."),
+    406: ("not-acceptable", "Answers here are JSON: send `Accept: application/json`, or none."),
     413: ("too-large", "The body is too large."),
     415: ("unsupported-media-type", "Send `Content-Type: application/json`."),
     422: (Invalid.code, Invalid.sentence),
@@ -115,6 +120,16 @@ def _as_refusal(exc: Exception) -> Refusal | None:
     return None
 
 
+# Their own words name no way out.
+_SAID_BETTER = (
+    Http404,
+    PermissionDenied,
+    exceptions.NotFound,
+    exceptions.NotAcceptable,
+    exceptions.NotAuthenticated,
+)
+
+
 def _as_answer(
     exc: Exception, context: dict[str, Any]
 ) -> tuple[int, str, list[Any], dict[str, str]] | None:
@@ -128,9 +143,11 @@ def _as_answer(
     if answer is None:
         return None
     headers = {name: str(value) for name, value in answer.headers.items() if name != "Content-Type"}
-    if isinstance(exc, Http404 | PermissionDenied | exceptions.NotFound):
+    if isinstance(exc, _SAID_BETTER):
         return answer.status_code, "", [], headers
     detail = getattr(exc, "detail", "")
+    if isinstance(exc, exceptions.UnsupportedMediaType) and detail.startswith("Unsupported"):
+        detail = ""
     return answer.status_code, detail if isinstance(detail, str) else "", [], headers
 
 
@@ -151,20 +168,28 @@ def pointed(detail: Any, at: str = "") -> Iterator[dict[str, str]]:
 
 
 # --- Answers of Django itself -------------------------------------------------------------------
-def _plain(request: HttpRequest, status: int) -> HttpResponse:
-    return JsonResponse(problem(request, status=status), status=status, content_type=MEDIA_TYPE)
+def _plain(request: HttpRequest, status: int, detail: str = "") -> HttpResponse:
+    body = problem(request, status=status, detail=detail)
+    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
+
+
+def _not_found(request: HttpRequest) -> HttpResponse:
+    slash = "Addresses of the interface end without a slash." if request.path[-1] == "/" else ""
+    return _plain(request, 404, slash)
 
 
 @csrf_exempt  # what is nowhere cannot be forged, and its answer shall be a problem like all others
 def nowhere(request: HttpRequest) -> HttpResponse:
     """Answer that there is nothing at an address of the interface."""
-    return _plain(request, 404)
+    return _not_found(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request Django could not read."""
     if not OURS.match(request.path):
         return defaults.bad_request(request, exception)
+    if isinstance(exception, DisallowedHost):
+        return _plain(request, 400, "This host is not served here; ALLOWED_HOSTS names those.")
     return _plain(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
 
 
@@ -178,7 +203,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer that there is nothing here."""
     if OURS.match(request.path):
-        return _plain(request, 404)
+        return _not_found(request)
     return defaults.page_not_found(request, exception)
 
 
@@ -188,7 +213,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 # --- The description ----------------------------------------------------------------------------
-_ALWAYS = {401, 406, 429}
+_ALWAYS = {401, 406, 422, 429}
 _WITH_BODY = {400, 413, 415, 422}
 _PROBLEM = {
     "type": "object",
@@ -206,6 +231,7 @@ _PROBLEM = {
                 "properties": {
                     "pointer": {"type": "string", "description": "JSON pointer into the body."},
                     "parameter": {"type": "string"},
+                    "header": {"type": "string"},
                     "message": {"type": "string"},
                 },
                 "required": ["message"],
@@ -229,7 +255,6 @@ def finish_schema(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         for operation in methods.values():
             problems = {*operation.pop(PROBLEMS, ()), *_ALWAYS, 403}
             problems |= {400, 404} if "{" in path else {400}
-            problems |= {422} if operation.get("parameters") else set()
             problems |= _WITH_BODY if operation.get("requestBody") else set()
             used |= problems
             for status in sorted(problems):

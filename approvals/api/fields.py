@@ -14,6 +14,7 @@ from audit.canonical import Unrepresentable, canonical_bytes
 
 _SPACES = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 _LONGEST_NAME = 64
 
 
@@ -31,7 +32,11 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({"non_field_errors": ["This must be an object."]})
         known = [name for name, field in self.fields.items() if not field.read_only]
         strangers = {
-            name: [self.unknown.format(name=shown(name), known=", ".join(known))]
+            name: [
+                self.unknown.format(name=shown(name), known=", ".join(known))
+                if known
+                else "Nothing is taken here; send an empty body."
+            ]
             for name in list(data)
             if name not in known
         }
@@ -75,6 +80,18 @@ class Text(serializers.CharField):
         return text
 
 
+class Choice(serializers.ChoiceField):
+    """One of a few words."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return it."""
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError:
+            known = ", ".join(f"`{word}`" for word in self.choices)
+            raise serializers.ValidationError(f"This must be one of {known}.") from None
+
+
 class Flag(serializers.BooleanField):
     """True or false."""
 
@@ -113,6 +130,8 @@ class Money(serializers.DecimalField):
         """Return it."""
         if isinstance(data, bool) or not isinstance(data, int | float | str):
             raise serializers.ValidationError("This must be a number.")
+        if isinstance(data, str) and not _DECIMAL.fullmatch(data):
+            raise serializers.ValidationError("Write an amount like 1200.50.")
         return super().to_internal_value(str(data))
 
 

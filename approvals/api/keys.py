@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.fields import Instant, StrictSerializer, Text
+from approvals.api.fields import Choice, Instant, StrictSerializer, Text
 from approvals.api.schema import PAGE, describe, page_of, sent
 from approvals.api.views import MANAGE, READ, ApiView
 from approvals.errors import Invalid, NotVisible, ScopeMissing
@@ -23,9 +23,9 @@ class KeyCreateRequest(StrictSerializer):
     """A new key. A personal token acts as you, a service key as a machine of its own."""
 
     name = Text(max_length=80)
-    kind = serializers.ChoiceField(AccessKey.Kind.values, default=AccessKey.Kind.PERSONAL)
+    kind = Choice(AccessKey.Kind.values, default=AccessKey.Kind.PERSONAL)
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(AccessKey.Scope.values), required=False, max_length=10
+        child=Choice(AccessKey.Scope.values), required=False, max_length=10
     )
     expires_at = Instant(required=False, allow_null=True)
 

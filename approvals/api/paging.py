@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -37,19 +38,35 @@ class CursorPage(BasePagination):
         limit = page_limit(request)
         cursor = request.query_params.get("cursor")
         if cursor is not None:
-            after = _value(queryset, name, read_cursor(cursor))
+            after = _value(queryset, name, _of_this_list(read_cursor(cursor), request))
             lookup = f"{name}__lt" if ordering.startswith("-") else f"{name}__gt"
             queryset = queryset.filter(**{lookup: after})
         rows = list(queryset.order_by(ordering)[: limit + 1])
         self.next_cursor = None
         if len(rows) > limit:
             rows = rows[:limit]
-            self.next_cursor = write_cursor(str(getattr(rows[-1], name)))
+            self.next_cursor = write_cursor(f"{_list(request)}:{getattr(rows[-1], name)}")
         return rows
 
     def get_paginated_response(self, data: Sequence[Any]) -> Response:
         """Return the page."""
         return Response({"data": data, "next_cursor": self.next_cursor})
+
+
+def _list(request: Request) -> str:
+    """Return a short name of the list a request asks for."""
+    return f"{crc32(request.path.encode()):08x}"
+
+
+def _of_this_list(text: str, request: Request) -> str:
+    """Return the place a cursor stands for, which another list would take for one of its own.
+
+    :raises Invalid: for a cursor another list gave out.
+    """
+    name, _, place = text.partition(":")
+    if name != _list(request):
+        raise unknown_cursor()
+    return place
 
 
 def page_limit(request: Request) -> int:

@@ -45,8 +45,11 @@ def describe(
     examples: Sequence[OpenApiExample] = (),
     description: str = "",
 ) -> Callable[[F], F]:
-    """Describe one operation. `problems` are those beyond what every operation may answer."""
-    return extend_schema(
+    """Describe one operation. `problems` are those beyond what every operation may answer.
+
+    The page refuses whatever parameter is not described (`query`).
+    """
+    described = extend_schema(
         operation_id=operation,
         summary=summary,
         description=description,
@@ -57,6 +60,19 @@ def describe(
         tags=[tag],
         extensions={PROBLEMS: list(problems)},
     )
+
+    def marked(operation: F) -> F:
+        told: F = described(operation)
+        told.query = [name for one in parameters for name in _query_names(one)]  # type: ignore[attr-defined]
+        return told
+
+    return marked
+
+
+def _query_names(parameter: Any) -> list[str]:
+    if isinstance(parameter, OpenApiParameter):
+        return [parameter.name] if parameter.location == OpenApiParameter.QUERY else []
+    return list(parameter().fields)
 
 
 @cache

@@ -11,7 +11,7 @@ from rest_framework.serializers import BaseSerializer, CharField
 from rest_framework.views import APIView
 
 from approvals.api.bodies import ApiRequest, StrictJsonParser
-from approvals.api.fields import StrictSerializer
+from approvals.api.fields import StrictSerializer, shown
 from approvals.api.paging import CursorPage
 from approvals.api.throttles import rate_headers
 from approvals.confirmation import confirmed_by
@@ -57,7 +57,7 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse who may not call this at all.
 
-        :raises Refusal: MachineCannotVote, ScopeMissing.
+        :raises Refusal: MachineCannotVote, ScopeMissing, Invalid.
         """
         super().initial(request, *args, **kwargs)
         needed = self.scopes.get(request.method or "")
@@ -66,6 +66,23 @@ class ApiView(APIView):
             raise MachineCannotVote
         if needed and self.key is not None and needed not in self.key.scopes:
             raise ScopeMissing(f"This key does not carry the scope {needed}.", scope=needed)
+        self._refuse_strangers((request.method or "").lower())
+
+    def _refuse_strangers(self, method: str) -> None:
+        """Refuse parameters the operation does not know: one that is misspelt would do nothing.
+
+        :raises Invalid: naming each of them.
+        """
+        known = getattr(getattr(self, method, None), "query", None)
+        if known is None:
+            return
+        told = f"known are: {', '.join(known)}" if known else "it takes none"
+        message = f"This address takes no such parameter; {told}."
+        strangers = [name for name in self.request.query_params if name not in known]
+        if strangers:
+            raise Invalid(
+                errors=[{"parameter": shown(name), "message": message} for name in strangers]
+            )
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.fields import Instant, StrictSerializer, Text, Whole
+from approvals.api.fields import Choice, Instant, StrictSerializer, Text, Whole
 from approvals.api.schema import describe, sent
 from approvals.api.throttles import WINDOW, count
 from approvals.api.views import VOTE, ApiView
@@ -62,7 +62,7 @@ class TestMailRequest(StrictSerializer):
     __test__ = False  # no test, whatever its name begins with
 
     sample = Whole(min_value=1, max_value=20, required=False, help_text="Its place, from 1.")
-    to = serializers.ChoiceField(["asked", "me"], required=False)
+    to = Choice(["asked", "me"], required=False)
 
 
 class BulkVoteResultAnswer(serializers.Serializer[Any]):

@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.fields import StrictSerializer, Text
+from approvals.api.fields import Choice, StrictSerializer, Text
 from approvals.api.schema import describe
 from approvals.api.views import READ, ApiView
 from approvals.errors import Invalid, NotAllowed
@@ -39,7 +39,7 @@ class MetricsQuery(StrictSerializer):
     checkpoint = Text(max_length=60, required=False)
     region = Text(max_length=80, required=False)
     model = Text(max_length=120, required=False)
-    format = serializers.ChoiceField(["json", "csv"], required=False)
+    format = Choice(["json", "csv"], required=False)
 
 
 class BucketAnswer(serializers.Serializer[Any]):

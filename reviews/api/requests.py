@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from approvals.api.fields import (
     Anything,
+    Choice,
     Flag,
     Instant,
     Money,
@@ -87,8 +88,8 @@ class InteractionRequest(StrictSerializer):
 
     stakeholders = texts(most=100, each=254)
     approvers = texts(most=100, each=254)
-    approval_type = serializers.ChoiceField(["all", "majority", "any"], required=False)
-    decision_type = serializers.ChoiceField(["consensus", "majority"], required=False)
+    approval_type = Choice(["all", "majority", "any"], required=False)
+    decision_type = Choice(["consensus", "majority"], required=False)
     voting_options = texts(most=50, each=80)
     iteration = Whole(required=False, min_value=0, max_value=1000)
     max_iterations = Whole(required=False, min_value=1, max_value=100)
@@ -117,7 +118,7 @@ class ContentRequest(StrictSerializer):
     title = Text(max_length=200, required=False)
     summary = Text(max_length=500, required=False)
     ai = AiRequest(required=False)
-    priority = serializers.ChoiceField(Priority.values, required=False)
+    priority = Choice(Priority.values, required=False)
     domain = Text(max_length=80, required=False)
     impact = Text(max_length=400, required=False)
     amount = Money(max_digits=16, decimal_places=2, required=False)
@@ -125,7 +126,7 @@ class ContentRequest(StrictSerializer):
     compliance = Flag(required=False)
     novel_pattern = Flag(required=False)
     labels = texts(most=20, each=50)
-    preset = serializers.ChoiceField(list(PRESETS), required=False)
+    preset = Choice(list(PRESETS), required=False)
     question = Thing(most=SMALL, required=False)
     response_schema = Thing(most=SMALL, required=False)
     ui_schema = Thing(most=SMALL, required=False)
@@ -324,7 +325,7 @@ class TicketQuery(PageQuery):
     checkpoint = serializers.SlugField(required=False, max_length=60)
     region = Text(required=False, max_length=80)
     priority = Words(Priority.values, required=False, max_length=200)
-    assignee = serializers.ChoiceField(["me"], required=False)
+    assignee = Choice(["me"], required=False)
     created_after = Instant(required=False)
     q = Text(required=False, max_length=200)
 
@@ -332,7 +333,7 @@ class TicketQuery(PageQuery):
 class CreateQuery(StrictSerializer):
     """Whether to do it, or only to tell what would happen."""
 
-    dry_run = serializers.ChoiceField(["true", "false"], required=False)
+    dry_run = Choice(["true", "false"], required=False)
 
 
 class ExpandQuery(StrictSerializer):

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.fields import StrictSerializer, Text, Thing, Whole
+from approvals.api.fields import Choice, StrictSerializer, Text, Thing, Whole
 from approvals.api.schema import IDEMPOTENCY_KEY, IF_MATCH, describe, sent
 from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, ReasonRequired, UserMismatch
@@ -15,7 +15,13 @@ from reviews.api import shapes
 from reviews.api.answers import SHOWN, Json, ticket_row
 from reviews.api.base import TicketPage, refuse_flood
 from reviews.api.me import pending_for
-from reviews.api.requests import PROPOSAL_MOST, SMALL, TicketCreateRequest, ticket_request
+from reviews.api.requests import (
+    PROPOSAL_MOST,
+    SMALL,
+    ExpandQuery,
+    TicketCreateRequest,
+    ticket_request,
+)
 from reviews.api.seed_votes import MEANT, option_meant, told_as, vote_of
 from reviews.api.tickets import TicketDetailPage, opened, region_called
 from reviews.forms.ui_fields import AMENDMENTS, DECISION, REASONS
@@ -74,6 +80,7 @@ class SeedTicketPage(TicketDetailPage):
         "Read a ticket",
         tag="compatibility",
         answers={200: shapes.TicketAnswer},
+        parameters=[ExpandQuery],
     )
     def get(self, request: Request, identifier: str) -> Response:
         """Answer one ticket."""
@@ -212,7 +219,7 @@ class OverrideRequest(StrictSerializer):
     """A person's decision on a proposal."""
 
     id = serializers.JSONField()
-    decision = serializers.ChoiceField([*MEANT])
+    decision = Choice([*MEANT])
     comments = Text(max_length=4000, required=False, lines=True, allow_blank=True, default="")
     adjustments = Thing(most=PROPOSAL_MOST, required=False, allow_null=True)
     version = Whole(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)

@@ -243,6 +243,7 @@ class BulkResultAnswer(Serializer[Any]):
 
     status = IntegerField()
     ticket = TicketListAnswer(required=False)
+    would = DryRunAnswer(required=False, help_text="With `dry_run=true`, instead of the ticket.")
     problem = Object(required=False)
 
 

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.fields import Instant, StrictSerializer, Text, Whole
+from approvals.api.fields import Choice, Instant, StrictSerializer, Text, Whole
 from approvals.api.schema import describe, sent
 from approvals.api.views import READ, ApiView
 from approvals.errors import Invalid, NotAllowed, NotVisible
@@ -23,8 +23,8 @@ class TriedRuleRequest(StrictSerializer):
 
     name = Text(max_length=120, required=False, allow_blank=True)
     when = Text(max_length=4000, lines=True, help_text="For example: ticket.amount > 10000")
-    then = serializers.ChoiceField(Rule.Then.values)
-    state = serializers.ChoiceField(Rule.State.values, required=False)
+    then = Choice(Rule.Then.values)
+    state = Choice(Rule.State.values, required=False)
     expires_at = Instant(required=False, help_text="Only of a rule that lets things pass.")
 
 
@@ -32,7 +32,7 @@ class SimulateRequest(StrictSerializer):
     """Rules to try instead of the checkpoint's own."""
 
     rules = TriedRuleRequest(many=True, max_length=100, required=False)  # type: ignore[call-arg]
-    otherwise = serializers.ChoiceField(Checkpoint.Otherwise.values, required=False)
+    otherwise = Choice(Checkpoint.Otherwise.values, required=False)
     latest = Whole(
         min_value=1, max_value=MOST, required=False, help_text="How many tickets; else 1,000."
     )

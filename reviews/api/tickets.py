@@ -1,5 +1,6 @@
 """Open, list, read, resubmit, cancel and revoke tickets, and acknowledge a revocation."""
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
@@ -8,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from approvals.api.fields import shown
 from approvals.api.schema import IDEMPOTENCY_KEY, describe, page_of, sent
 from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, Refusal, RegionNotYours
@@ -94,7 +96,7 @@ class TicketsPage(ApiView):
         """Open a ticket, once per `Idempotency-Key`."""
         refuse_flood(self)
         if self.asked(CreateQuery).get("dry_run") == "true":
-            return Response(self._try(ticket_request(self.given(TicketCreateRequest))))
+            return Response(tried(self, ticket_request(self.given(TicketCreateRequest))))
         return opened(self, ticket_request(self.given(TicketCreateRequest)))
 
     def _asked_for(self, asked: Json) -> QuerySet[Ticket]:
@@ -117,28 +119,6 @@ class TicketsPage(ApiView):
             tickets = tickets.filter(_mentions(asked["q"]))
         return tickets
 
-    def _try(self, request: TicketRequest) -> Json:
-        with tried_ticket(requester=self.user, key=self.key, request=request) as ticket:
-            decision = ticket.decision
-            poll = read_poll(decision=decision, within=ticket.people_within())
-            waiting = decision.settled_at is None
-            counted = poll.tally(with_remaining=waiting)
-            return {
-                "dry_run": True,
-                "then": "ask" if waiting else "allow" if decision.effect == "allow" else "deny",
-                "status": ticket.status,
-                "allowed": ticket_allowed(ticket, decision),
-                "rule": ticket.rule,
-                "priority": ticket.priority,
-                "risk": ticket.risk,
-                "queue": ticket.queue.slug,
-                "policy": policy(decision.policy, decision.question),
-                "needed": counted.needed,
-                "eligible": counted.eligible_left,
-                "due_at": iso(ticket.due_at),
-                "expires_at": iso(ticket.expires_at),
-            }
-
 
 def region_called(name: str, user: User) -> Region:
     """Return a region that may be named by this user: one of theirs, or any for who sees all.
@@ -153,6 +133,33 @@ def region_called(name: str, user: User) -> Region:
         message = "There is no such region."
         raise Invalid(errors=[{"parameter": "region", "message": message}])
     return region
+
+
+def tried(page: ApiView, request: TicketRequest) -> Json:
+    """Return what opening a ticket for the page's caller would do; nothing of it stays.
+
+    :raises Refusal: as opening it would.
+    """
+    with tried_ticket(requester=page.user, key=page.key, request=request) as ticket:
+        decision = ticket.decision
+        poll = read_poll(decision=decision, within=ticket.people_within())
+        waiting = decision.settled_at is None
+        counted = poll.tally(with_remaining=waiting)
+        return {
+            "dry_run": True,
+            "then": "ask" if waiting else "allow" if decision.effect == "allow" else "deny",
+            "status": ticket.status,
+            "allowed": ticket_allowed(ticket, decision),
+            "rule": ticket.rule,
+            "priority": ticket.priority,
+            "risk": ticket.risk,
+            "queue": ticket.queue.slug,
+            "policy": policy(decision.policy, decision.question),
+            "needed": counted.needed,
+            "eligible": counted.eligible_left,
+            "due_at": iso(ticket.due_at),
+            "expires_at": iso(ticket.expires_at),
+        }
 
 
 def opened(page: ApiView, request: TicketRequest) -> Response:
@@ -186,29 +193,35 @@ class TicketBulkPage(ApiView):
         request=TicketBulkRequest,
         answers={200: shapes.BulkAnswer},
         problems=[409],
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[CreateQuery, IDEMPOTENCY_KEY],
         examples=[sent("Two", {"tickets": [{"title": "One"}, {"title": "Two"}]})],
-        description="Each is answered for itself, in order. A list without `tickets` is taken too.",
+        description="Each is answered for itself, in order. A list without `tickets` is taken too. "
+        "With `dry_run=true` nothing is stored; each is told what it `would` come to.",
     )
     def post(self, request: Request) -> Response:
         """Open many tickets; one that is refused does not keep the others back."""
         refuse_flood(self)
         rows = self._rows(request.data)
+        if self.asked(CreateQuery).get("dry_run") == "true":
+            return Response(self._told([self._tried(self._read(row)) for row in rows]))
 
         def do() -> Reply:
             asked = [self._read(row) for row in rows]
             done = open_tickets(requester=self.user, key=self.key, requests=asked)
-            results = [self._result(one) for one in done]
-            refused = sum(isinstance(one, Refusal) for one in done)
-            body = {"opened": len(done) - refused, "refused": refused, "results": results}
-            return Reply(200, body)
+            return Reply(200, self._told([self._result(one) for one in done]))
 
         return opening_once(self, do)
 
     @staticmethod
     def _rows(data: Any) -> list[Any]:
-        if isinstance(data, dict) and set(data) == {"tickets"}:
-            data = data["tickets"]
+        if isinstance(data, dict):
+            strangers = [name for name in data if name != "tickets"]
+            if strangers and "tickets" in data:
+                message = "Known here is `tickets`; what else a ticket says stands inside it."
+                raise Invalid(
+                    errors=[{"pointer": f"/{shown(n)}", "message": message} for n in strangers]
+                )
+            data = data.get("tickets")
         if not isinstance(data, list) or not 1 <= len(data) <= MOST_AT_ONCE:
             message = f"Send `tickets`: a list of 1 to {MOST_AT_ONCE} tickets."
             raise Invalid(errors=[{"pointer": "/tickets", "message": message}])
@@ -225,6 +238,20 @@ class TicketBulkPage(ApiView):
             return Invalid(errors=answer.data["errors"])
         except Refusal as refusal:
             return refusal
+
+    def _tried(self, one: TicketRequest | Refusal) -> Json:
+        if isinstance(one, TicketRequest):
+            try:
+                return {"status": 200, "would": tried(self, one)}
+            except Refusal as refusal:
+                one = refusal
+        return self._result(one)
+
+    @staticmethod
+    def _told(results: list[Json]) -> Json:
+        count = Counter(one["status"] for one in results)
+        fine = count[200] + count[201]
+        return {"opened": count[201], "refused": len(results) - fine, "results": results}
 
     def _result(self, one: Ticket | Refusal) -> Json:
         if isinstance(one, Ticket):

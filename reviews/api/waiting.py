@@ -28,7 +28,7 @@ LOOK_AGAIN = 5.0
 # So long the first waiter of a process is given until changes are heard; without them it looks.
 READY = 0.25
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,99})\"?\s*(?:$|[,;])", re.IGNORECASE)
 _PENDING = Ticket.Status.PENDING
 
 _waiters = 0

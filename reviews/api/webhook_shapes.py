@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from approvals.api.fields import StrictSerializer, Text
+from approvals.api.fields import Choice, StrictSerializer, Text
 from reviews.models import Delivery
 from reviews.signatures import SHARED, SIGNINGS
 
@@ -22,7 +22,7 @@ class WebhookCreateRequest(StrictSerializer):
     checkpoint = Text(
         max_length=60, required=False, allow_null=True, help_text="A slug; null: all of them."
     )
-    signing = serializers.ChoiceField(
+    signing = Choice(
         list(SIGNINGS),
         default=SHARED,
         help_text="`v1`: with a secret you share. `v1a`: with a key pair; you hold the public key.",
@@ -40,9 +40,7 @@ class WebhookChangeRequest(WebhookCreateRequest):
 class WebhookRotateRequest(StrictSerializer):
     """How the new secret signs."""
 
-    signing = serializers.ChoiceField(
-        list(SIGNINGS), required=False, help_text="Left out: as the one before."
-    )
+    signing = Choice(list(SIGNINGS), required=False, help_text="Left out: as the one before.")
 
 
 class WebhookAnswer(serializers.Serializer[Any]):

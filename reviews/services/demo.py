@@ -157,7 +157,7 @@ def _service_key(token: str, *, owner: User) -> tuple[AccessKey, str]:
 
 def _make_regions(users: dict[str, User]) -> None:
     for name in REGIONS:
-        region, made = Region.objects.get_or_create(slug=name.lower(), defaults={"name": name})
+        region, made = Region.objects.get_or_create(name=name, defaults={"slug": name})
         if made:
             region.people.set(users[p.username] for p in PEOPLE if name in p.regions)
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from approvals.models import AccessKey, ApprovalPolicy, User
 from approvals.services.keys import find_key, is_good, revoke_key
 from audit.clock import db_now, shifted
-from reviews.models import Checkpoint, Rule, Ticket
+from reviews.models import Checkpoint, Region, Rule, Ticket
 from reviews.ready.checkpoints import READY
 from reviews.ready.demo import SAMPLES
 from reviews.services.ready import load_ready
@@ -73,6 +73,15 @@ def test_the_file_tells_everything_a_script_needs_and_only_to_its_owner(
     assert service is not None
     assert service.kind == AccessKey.Kind.SERVICE
     assert len({person["password"] for person in told["people"]}) == len(told["people"])
+
+
+def test_regions_are_called_in_the_file_as_the_interface_calls_them(folder: Path) -> None:
+    call_command("seed_demo", stdout=io.StringIO())
+    told = json.loads((folder / "demo.json").read_text())
+
+    regions = {region for person in told["people"] for region in person["regions"]}
+
+    assert regions == set(Region.objects.values_list("slug", flat=True))
 
 
 def test_what_is_printed_holds_the_address_the_logins_and_the_key(folder: Path) -> None:
