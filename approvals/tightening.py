@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -69,10 +71,7 @@ def _options(reader: Reader, question: Question, value: object) -> tuple[Option,
     wanted = read_options(reader, rows, "/options")
     if len(reader.errors) > before:
         return wanted
-    folded = {key.casefold(): key for key in own}
-    for place, option in enumerate(wanted):
-        if folded.get(option.key.casefold(), option.key) != option.key:
-            reader.refuse(f"/options/{place}/key", "This is too like one of the question's own.")
+    _refuse_lookalikes(reader, wanted, own)
     effects = {option.effect for option in wanted}
     denying = [option.key for option in question.options if option.effect == "deny"]
     if denying and effects & ALLOWING and "deny" not in effects:
@@ -83,6 +82,43 @@ def _options(reader: Reader, question: Question, value: object) -> tuple[Option,
     if effects <= {"none"} and question.options_from is None:
         reader.refuse("/options", "At least one option must settle the question.")
     return wanted
+
+
+# Scripts whose letters may be taken for one another's.
+_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"})
+
+
+def _refuse_lookalikes(
+    reader: Reader, wanted: tuple[Option, ...], own: Mapping[str, Option]
+) -> None:
+    """Refuse an answer that is brought and would be taken for another: a "Reject" that allows."""
+    taken = {_folded(name): o.key for o in own.values() for name in (o.key, o.label)}
+    for place, option in enumerate(wanted):
+        if option.key in own:
+            continue
+        for member in ("key", "label"):
+            name = _folded(getattr(option, member))
+            if taken.setdefault(name, option.key) != option.key:
+                message = "This is too like one of the question's own."
+                reader.refuse(f"/options/{place}/{member}", message)
+                break
+            if _mixed(name):
+                message = "Write each word in letters of one script."
+                reader.refuse(f"/options/{place}/{member}", message)
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
+    shown = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
+    return " ".join(shown.split())
+
+
+def _mixed(text: str) -> bool:
+    if text.isascii():
+        return False
+    words = re.findall(r"\w+", text)
+    scripts = ({unicodedata.name(letter, "").split(" ")[0] for letter in word} for word in words)
+    return any(len(found & _ALIKE) > 1 for found in scripts)
 
 
 def _row(reader: Reader, value: object, pointer: str, own: Mapping[str, Option]) -> object:

@@ -114,6 +114,27 @@ class TestWhatARequesterAsks:
         (need,) = ticket.decision.question["stages"][0]["needs"]
         assert (need["count"], need["people"]) == (2, ["ann", "ben"])
 
+    @pytest.mark.parametrize(
+        ("brought", "member"),
+        [
+            ({"key": "no", "label": "Reject"}, "label"),
+            ({"key": "no", "label": " ".join("reject")}, None),
+            ({"key": "no", "label": "REJECT"}, "label"),
+            ({"key": "no", "label": "Ｒｅｊｅｃｔ"}, "label"),
+            ({"key": "no", "label": "Rej\u200dect"}, "label"),
+            ({"key": "no", "label": "Rej\u0435ct"}, "label"),
+            ({"key": "rej\u0435ct", "label": "No"}, "key"),
+            ({"key": "no", "label": "Отклонить"}, None),
+        ],
+    )
+    def test_an_answer_that_is_brought_is_taken_for_no_other(self, cast, brought, member):
+        asked = {"options": ["approve", "reject", brought]}
+        if member is None:
+            assert cast.open(question=asked).status == "pending"
+        else:
+            with refused(Invalid, at=f"/question/options/2/{member}"):
+                cast.open(question=asked)
+
     def test_a_preset_asks_no_fewer_than_the_policy(self, cast):
         checkpoint("three", question(needs=[people("reviewer", 3)]), presets=["vote"])
         ticket = cast.open(checkpoint="three", preset="vote")
