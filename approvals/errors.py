@@ -1,7 +1,7 @@
 """Refusals: facts with a stable code, the HTTP status that fits, and a sentence for a person."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 
 class Refusal(Exception):
@@ -26,6 +26,11 @@ class Refusal(Exception):
         self.errors = [dict(error) for error in errors]
         self.extra = extra
         super().__init__(self.detail)
+
+    @classmethod
+    def at(cls, pointer: str, message: str, *, detail: str = "") -> Self:
+        """Return the refusal of the one member that a JSON pointer names."""
+        return cls(detail, errors=[{"pointer": pointer, "message": message}])
 
     @property
     def told(self) -> list[str]:

@@ -186,7 +186,7 @@ def _person(named: str, *, at: str) -> User:
     if person is None and named.isascii() and named.isdigit() and len(named) < 10:
         person = people.filter(pk=int(named)).first()
     if person is None:
-        raise Invalid(errors=[{"pointer": at, "message": "There is no person of this name."}])
+        raise Invalid.at(at, "There is no person of this name.")
     return person
 
 
@@ -194,6 +194,5 @@ def _roles(names: list[str]) -> list[Group]:
     found = {role.name: role for role in Group.objects.filter(name__in=names)}
     for place, name in enumerate(names):
         if name not in found:
-            message = "There is no role of this name."
-            raise Invalid(errors=[{"pointer": f"/roles/{place}", "message": message}])
+            raise Invalid.at(f"/roles/{place}", "There is no role of this name.")
     return list(found.values())

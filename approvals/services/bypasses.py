@@ -53,9 +53,9 @@ def parse_length(text: str) -> timedelta:
         else:
             length = parse_duration(given)
     except ValueError:
-        raise _wrong("/duration", "Write how long as 30m, 1h or PT1H.") from None
+        raise Invalid.at("/duration", "Write how long as 30m, 1h or PT1H.") from None
     if not timedelta(minutes=1) <= length <= LONGEST:
-        raise _wrong("/duration", "A bypass lasts from one minute to four hours.")
+        raise Invalid.at("/duration", "A bypass lasts from one minute to four hours.")
     return length
 
 
@@ -87,7 +87,7 @@ def start_bypass(
         raise NotAllowed("Starting a bypass takes a right of its own, which you do not hold.")
     reason, incident = _words(reason, incident)
     if not timedelta(0) < length <= LONGEST:
-        raise _wrong("/duration", "A bypass lasts at most four hours.")
+        raise Invalid.at("/duration", "A bypass lasts at most four hours.")
     _refuse_another(by)
     # Before the transaction: the refusal of a wrong one must not undo that it was noted.
     confirm_identity(user=by, password=password, code=code)
@@ -227,11 +227,7 @@ def _words(reason: str, incident: str) -> tuple[str, str]:
     check_plain(reason, at="/reason")
     check_plain(incident, at="/incident")
     if not LEAST_REASON <= len(reason) <= LONGEST_REASON:
-        raise _wrong("/reason", f"Say why, in {LEAST_REASON} to {LONGEST_REASON} characters.")
+        raise Invalid.at("/reason", f"Say why, in {LEAST_REASON} to {LONGEST_REASON} characters.")
     if len(incident) > LONGEST_INCIDENT:
-        raise _wrong("/incident", f"Keep it within {LONGEST_INCIDENT} characters.")
+        raise Invalid.at("/incident", f"Keep it within {LONGEST_INCIDENT} characters.")
     return reason, incident
-
-
-def _wrong(pointer: str, message: str) -> Invalid:
-    return Invalid(errors=[{"pointer": pointer, "message": message}])

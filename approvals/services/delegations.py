@@ -188,4 +188,4 @@ def _check_others(lender: User, delegate: User, starts_at: datetime, ends_at: da
 
 
 def _wrong(pointer: str, message: str) -> Invalid:
-    return Invalid(message, errors=[{"pointer": pointer, "message": message}])
+    return Invalid.at(pointer, message, detail=message)

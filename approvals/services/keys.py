@@ -50,8 +50,7 @@ def create_key(
         whoever makes it sees it.
     """
     if kind == AccessKey.Kind.PERSONAL and by is not None and by.pk != owner.pk:
-        message = "A personal token is made by its owner."
-        raise Invalid(errors=[{"pointer": "/owner", "message": message}])
+        raise Invalid.at("/owner", "A personal token is made by its owner.")
     allowed = SERVICE_SCOPES if kind == AccessKey.Kind.SERVICE else tuple(AccessKey.Scope)
     default = SERVICE_SCOPES if kind == AccessKey.Kind.SERVICE else PERSONAL_SCOPES
     chosen = [str(scope) for scope in (default if scopes is None else scopes)]
@@ -60,7 +59,7 @@ def create_key(
         problem = (
             f"This kind of key cannot carry {', '.join(wrong)}." if wrong else "Name a person."
         )
-        raise Invalid(errors=[{"pointer": "/scopes", "message": problem}])
+        raise Invalid.at("/scopes", problem)
     prefix = secrets.token_hex(4)
     token = _token(prefix)
     maker = by or owner
@@ -154,7 +153,7 @@ def _networks(given: Sequence[str]) -> list[str]:
         return [str(ip_network(text.strip(), strict=False)) for text in given]
     except ValueError as problem:
         message = "Write addresses like 192.0.2.7 or 192.0.2.0/24."
-        raise Invalid(errors=[{"pointer": "/networks", "message": message}]) from problem
+        raise Invalid.at("/networks", message) from problem
 
 
 def is_good(key: AccessKey, *, now: datetime) -> bool:

@@ -122,9 +122,7 @@ def publish_policy(
     roles = {role.name: role for role in Group.objects.filter(name__in={*wanted, *override_roles})}
     missing = sorted((wanted | set(override_roles)) - roles.keys())
     if missing:
-        raise Invalid(
-            errors=[{"pointer": "/stages", "message": f"There is no role named {missing[0]}."}]
-        )
+        raise Invalid.at("/stages", f"There is no role named {missing[0]}.")
     with transaction.atomic():
         # The first version is the lock of all: who waited for it reads the newest again.
         list(ApprovalPolicy.objects.select_for_update(of=("self",)).filter(slug=slug, version=1))

@@ -27,7 +27,7 @@ def set_people(*, role: Group, people: Iterable[User], by: User | None, now: dat
     machines = sorted(person.username for person in chosen.values() if person.is_machine)
     if machines:
         message = f"{machines[0]} is a machine; only people belong to a role."
-        raise Invalid(message, errors=[{"pointer": "/people", "message": message}])
+        raise Invalid.at("/people", message, detail=message)
     with transaction.atomic():
         Group.objects.select_for_update().get(pk=role.pk)
         before = set(role.user_set.values_list("pk", flat=True))
@@ -47,7 +47,7 @@ def make_role(*, name: str, description: str, by: User, now: datetime) -> Group:
     name = " ".join(name.split())
     if not 0 < len(name) <= 150 or Group.objects.filter(name__iexact=name).exists():
         message = "There is a role of this name." if name else "Give it a name."
-        raise Invalid(message, errors=[{"pointer": "/name", "message": message}])
+        raise Invalid.at("/name", message, detail=message)
     with transaction.atomic():
         role = Group.objects.create(name=name)
         RoleProfile.objects.create(role=role, description=description[:200])

@@ -115,7 +115,7 @@ def cast_vote(
     principal = _principal(poll, voter, named, choice=choice, outcome=outcome)
     _guard(decision, voter, risk=risk, confirmed=confirmed, channel=channel, now=now)
     if option.reason == "required" and not reason.strip():
-        raise ReasonRequired(errors=[{"pointer": "/reason", "message": "Say why."}])
+        raise ReasonRequired.at("/reason", "Say why.")
     if content is not None:
         check_content(content)
 
@@ -246,7 +246,7 @@ def _principal(poll: Poll, voter: User, named: int | None, *, choice: str, outco
     if len(found) > 1:
         names = " or ".join(poll.loans(voter.pk)[lender].lender.username for lender in found)
         message = f"Say for whom you vote: {names}."
-        raise Invalid(message, errors=[{"pointer": "/on_behalf_of", "message": message}])
+        raise Invalid.at("/on_behalf_of", message, detail=message)
     return found[0]
 
 
@@ -255,9 +255,7 @@ def _option(question: Question, choice: str) -> Option:
         if option.key == choice:
             return option
     keys = ", ".join(option.key for option in question.options)
-    raise Invalid(
-        errors=[{"pointer": "/choice", "message": f"Choose one of: {keys}."}],
-    )
+    raise Invalid.at("/choice", f"Choose one of: {keys}.")
 
 
 def _answer(
@@ -268,9 +266,7 @@ def _answer(
         content = amended(json.loads(bytes(decision.content)), amendments)
         return complete_answer(None, dict(option.carries), response), amendments, content
     if amendments is not None:
-        raise Invalid(
-            errors=[{"pointer": "/amendments", "message": f"`{option.key}` takes no amendments."}]
-        )
+        raise Invalid.at("/amendments", f"`{option.key}` takes no amendments.")
     form = dict(option.form) if isinstance(option.form, Mapping) else None
     return complete_answer(form, dict(option.carries), response), None, None
 

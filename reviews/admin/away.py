@@ -145,8 +145,7 @@ def _loan(named: str, user: User) -> Delegation:
 def _chosen(named: str, lender: User) -> User:
     found = next((one for one in possible_delegates(lender) if one.username == named), None)
     if found is None:
-        message = "Choose one of the people who share a role with you."
-        raise Invalid(errors=[{"pointer": "/delegate", "message": message}])
+        raise Invalid.at("/delegate", "Choose one of the people who share a role with you.")
     return found
 
 
@@ -155,8 +154,7 @@ def _roles(names: list[str], lender: User) -> list[Group]:
     held = list(lender.groups.order_by("name"))
     chosen = [role for role in held if role.name in names]
     if len(chosen) < len(set(names)) or not chosen:
-        message = "Tick at least one of the roles below."
-        raise Invalid(errors=[{"pointer": "/roles", "message": message}])
+        raise Invalid.at("/roles", "Tick at least one of the roles below.")
     return [] if len(chosen) == len(held) else chosen
 
 
@@ -165,8 +163,7 @@ def _instant(typed: str, pointer: str) -> datetime:
     try:
         return timezone.make_aware(datetime.strptime(typed, _TYPED))  # noqa: DTZ007  aware in a moment
     except (ValueError, OverflowError):
-        message = "Choose a day and a time."
-        raise Invalid(errors=[{"pointer": pointer, "message": message}]) from None
+        raise Invalid.at(pointer, "Choose a day and a time.") from None
 
 
 def _page(

@@ -64,12 +64,9 @@ def _make(user: User, request: HttpRequest) -> tuple[AccessKey, str]:
     sent = request.POST
     name, days = sent.get("name", "").strip(), sent.get("days", "")
     if not 0 < len(name) <= 80:
-        raise Invalid(
-            errors=[{"pointer": "/name", "message": "Say what uses it, in 1 to 80 letters."}]
-        )
+        raise Invalid.at("/name", "Say what uses it, in 1 to 80 letters.")
     if not (days.isascii() and days.isdigit() and 1 <= int(days[:9]) <= LONGEST_DAYS):
-        message = f"A token is good for 1 to {LONGEST_DAYS} days."
-        raise Invalid(errors=[{"pointer": "/days", "message": message}])
+        raise Invalid.at("/days", f"A token is good for 1 to {LONGEST_DAYS} days.")
     confirm_identity(
         user=user, password=sent.get("password", ""), code=sent.get("confirm_code", "")
     )

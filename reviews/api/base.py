@@ -67,8 +67,7 @@ class TicketPage(ApiView):
             raise TicketChanged('If-Match names no version; send one as its ETag has it, like "1".')
         version = int(match[1] or match[2])
         if body is not None and body != version:
-            message = "If-Match names another version."
-            raise Invalid(errors=[{"pointer": "/version", "message": message}])
+            raise Invalid.at("/version", "If-Match names another version.")
         return version
 
     def only_requester(self, ticket: Ticket) -> None:

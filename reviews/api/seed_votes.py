@@ -38,8 +38,7 @@ def vote_of(question: Question, user_input: Mapping[str, Any]) -> Json:
     known = known if isinstance(known, Mapping) else {}
     choice = option.key if option is not None else response.pop(DECISION, _SUBMIT)
     if not isinstance(choice, str):
-        message = "Send the key of one of the options."
-        raise Invalid(errors=[{"pointer": f"/user_input/{DECISION}", "message": message}])
+        raise Invalid.at(f"/user_input/{DECISION}", "Send the key of one of the options.")
     amendments = response.pop(AMENDMENTS, None) if form == EDIT_PROPOSAL else None
     words = [name for name in REASONS if name not in known and isinstance(response.get(name), str)]
     said = (response[name].strip() for name in words)
@@ -95,7 +94,7 @@ def _amendments(value: Any) -> Any:
     except Invalid as problem:
         message = problem.errors[0]["message"]
     pointer = f"/user_input/{AMENDMENTS}"
-    raise Invalid(errors=[{"pointer": pointer, "message": message}])
+    raise Invalid.at(pointer, message)
 
 
 def _edits(option: Option) -> bool:
@@ -123,7 +122,7 @@ def option_meant(question: Question, word: str) -> str:
         return found[0]
     keys = ", ".join(option.key for option in question.options)
     message = f"This is answered with one of: {keys}. Use /hitl/respond or /api/v1 for it."
-    raise Invalid(errors=[{"pointer": "/decision", "message": message}])
+    raise Invalid.at("/decision", message)
 
 
 @contextmanager

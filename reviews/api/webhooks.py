@@ -76,8 +76,7 @@ def _checkpoint(slug: str | None) -> Checkpoint | None:
         return None
     found = Checkpoint.objects.filter(slug=slug).first()
     if found is None:
-        message = f"There is no checkpoint `{slug}`."
-        raise Invalid(errors=[{"pointer": "/checkpoint", "message": message}])
+        raise Invalid.at("/checkpoint", f"There is no checkpoint `{slug}`.")
     return found
 
 

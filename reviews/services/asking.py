@@ -193,7 +193,7 @@ def check_modified(
     elif Risk.values.index(judged.risk) > Risk.values.index(risk):
         problem = f"Modified like this, its risk is {judged.risk}; request changes instead."
     if problem:
-        raise Invalid(errors=[{"pointer": "/amendments", "message": problem}])
+        raise Invalid.at("/amendments", problem)
 
 
 def check_proposal(checkpoint: Checkpoint, proposal: dict[str, Any]) -> None:
@@ -217,8 +217,7 @@ def frozen_question(
     if request.preset:
         if request.preset not in checkpoint.presets:
             offered = ", ".join(checkpoint.presets) or "none"
-            message = f"`{checkpoint.slug}` offers: {offered}."
-            raise Invalid(errors=[{"pointer": "/preset", "message": message}])
+            raise Invalid.at("/preset", f"`{checkpoint.slug}` offers: {offered}.")
         question = apply_preset(request.preset, onto=question)
         with _told_of("/preset", instead_of=".*"):
             check_silence(question, safeguards_of(policy))
@@ -259,7 +258,7 @@ def _with_form(question: Question, form: dict[str, Any]) -> Question:
     )
     if options == question.options:
         message = "No option of this question takes a form; name the preset `input`."
-        raise Invalid(errors=[{"pointer": "/response_schema", "message": message}])
+        raise Invalid.at("/response_schema", message)
     # Read it back, so that a form is bounded like any other.
     return parse_question(render_question(replace(question, options=options)))
 
@@ -274,7 +273,7 @@ def _with_offers(question: Question, offers: list[dict[str, Any]]) -> Question:
     rendered["options_from"] = None
     if not offers:
         message = "This question needs the options the AI offers: send ai.options."
-        raise Invalid(errors=[{"pointer": "/ai/options", "message": message}])
+        raise Invalid.at("/ai/options", message)
     return parse_question(rendered)
 
 

@@ -99,7 +99,7 @@ def check_until(turn: Turn, until: datetime | None) -> None:
     :raises Invalid: for it.
     """
     if until is not None and until <= turn.now:
-        raise Invalid(errors=[{"pointer": "/until", "message": "This lies in the past."}])
+        raise Invalid.at("/until", "This lies in the past.")
 
 
 def check_takes(turn: Turn, held: Assignment | None, *, holder: User, by: User) -> None:
@@ -156,7 +156,7 @@ def _able(turn: Turn, name: str) -> User:
         if code is None:
             return found
         message = f"{found.label} cannot decide this: {_WHY_NOT.get(code, _WHY_NOT[''])}"
-    raise Invalid(message, errors=[{"pointer": "/person", "message": message}])
+    raise Invalid.at("/person", message, detail=message)
 
 
 def claim_next(*, queue: Queue, person: User) -> Ticket | None:

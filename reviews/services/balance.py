@@ -48,7 +48,7 @@ def assign_to_least_loaded(
         check_until(turn, until)
         person = _least_loaded(turn)
         if person is None:
-            raise Invalid(_NOBODY, errors=[{"pointer": "/person", "message": _NOBODY}])
+            raise Invalid.at("/person", _NOBODY, detail=_NOBODY)
         held = held_on(turn)
         if held is not None and (held.person_id, held.until) == (person.pk, until):
             return held

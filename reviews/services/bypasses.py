@@ -47,7 +47,7 @@ def start_bypass(
     policies, strangers = slugs_of_policies(list(checkpoints))
     if strangers:
         message = f"There is no checkpoint `{strangers[0][:60]}` that could be passed."
-        raise Invalid(errors=[{"pointer": "/checkpoints", "message": message}])
+        raise Invalid.at("/checkpoints", message)
     # It may have been looked at this very second.
     conclude_reviews()
     load_bypass_review()

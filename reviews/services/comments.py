@@ -18,7 +18,7 @@ def add_comment(*, ticket_id: UUID, author: User, text: str) -> Comment:
     check_person(author, "comment")
     check_text(text, at="/text")
     if not text.strip():
-        raise Invalid(errors=[{"pointer": "/text", "message": "Write something."}])
+        raise Invalid.at("/text", "Write something.")
     with turn_at(ticket_id=ticket_id, actor=author) as turn:
         comment = Comment.objects.create(ticket=turn.ticket, author=author, text=text, at=turn.now)
         turn.story.add(

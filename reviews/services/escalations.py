@@ -20,7 +20,7 @@ def escalate_ticket(*, ticket_id: UUID, by: User, reason: str) -> Ticket:
     check_person(by, "escalate")
     check_text(reason, at="/reason")
     if not reason.strip():
-        raise ReasonRequired(errors=[{"pointer": "/reason", "message": "Say why."}])
+        raise ReasonRequired.at("/reason", "Say why.")
     with turn_at(ticket_id=ticket_id, actor=by) as turn:
         check_open(turn)
         check_works_on(turn, by)

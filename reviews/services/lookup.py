@@ -84,7 +84,7 @@ def find_checkpoint(slug: str, *, by_service: bool) -> Checkpoint:
         found = None
     if found is None:
         message = f"There is no checkpoint `{slug}`; GET /api/v1/checkpoints lists them."
-        raise Invalid(errors=[{"pointer": "/checkpoint", "message": message}])
+        raise Invalid.at("/checkpoint", message)
     found.question = published(found.question_id)
     return found
 
@@ -100,8 +100,7 @@ def find_region(name: str, requester: User) -> Region | None:
         Region.objects.filter(name__iexact=name).first()
     )
     if region is None:
-        message = f"There is no region `{name}`."
-        raise Invalid(errors=[{"pointer": "/region", "message": message}])
+        raise Invalid.at("/region", f"There is no region `{name}`.")
     if not requester.is_machine and not region.people.filter(pk=requester.pk).exists():
         raise RegionNotYours
     return region
@@ -117,5 +116,4 @@ def find_previous(identifier: str, requester: User) -> Ticket | None:
     try:
         return find_ticket(identifier, user=requester)
     except NotVisible:
-        message = f"There is no ticket `{identifier}` of yours."
-        raise Invalid(errors=[{"pointer": "/previous", "message": message}]) from None
+        raise Invalid.at("/previous", f"There is no ticket `{identifier}` of yours.") from None

@@ -44,13 +44,13 @@ def keep_preferences(
     :raises Refusal: Invalid for a density or a time zone nobody knows.
     """
     if density is not None and density not in DENSITIES:
-        raise Invalid(errors=[{"pointer": "/density", "message": "Choose one of those shown."}])
+        raise Invalid.at("/density", "Choose one of those shown.")
     if time_zone is not None:
         try:
             check_time_zone(time_zone)
         except ValidationError as problem:
             message = problem.messages[0]
-            raise Invalid(message, errors=[{"pointer": "/time_zone", "message": message}]) from None
+            raise Invalid.at("/time_zone", message, detail=message) from None
     told = {"density": density, "shortcuts": shortcuts, "advance": advance}
     with transaction.atomic():
         kept = _locked(person)
@@ -105,7 +105,7 @@ def _checked(name: str) -> str:
     check_plain(name, at="/name")
     if not 0 < len(name) <= LONGEST_NAME or has_hidden(name):
         message = f"A name has 1 to {LONGEST_NAME} characters, all of them visible."
-        raise Invalid(message, errors=[{"pointer": "/name", "message": message}])
+        raise Invalid.at("/name", message, detail=message)
     return name
 
 

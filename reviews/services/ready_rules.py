@@ -22,7 +22,7 @@ def template_rule(name: str) -> Rule:
     """
     if name not in TEMPLATES:
         message = f"There is no ready rule `{name}`; there are: {', '.join(TEMPLATES)}."
-        raise Invalid(message, errors=[{"pointer": "/rules", "message": message}])
+        raise Invalid.at("/rules", message, detail=message)
     return Rule(then=Rule.Then.ASK, **TEMPLATES[name])
 
 
@@ -121,4 +121,4 @@ def policies_of_bands(
 
 
 def _wrong(message: str) -> Invalid:
-    return Invalid(message, errors=[{"pointer": "/bands", "message": message}])
+    return Invalid.at("/bands", message, detail=message)

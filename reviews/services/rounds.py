@@ -139,11 +139,11 @@ def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: da
     clock = deadlines()
     if requested is not None:
         if requested <= now:
-            raise Invalid(errors=[{"pointer": field, "message": "This lies in the past."}])
+            raise Invalid.at(field, "This lies in the past.")
         if requested > clock.expires_at:
             latest = clock.expires_at.isoformat(timespec="seconds")
             message = f"A requester may only bring the end forward; the latest is {latest}."
-            raise Invalid(errors=[{"pointer": field, "message": message}])
+            raise Invalid.at(field, message)
     elif ticket.paused_at is not None:
         left = business_time_between(calendar, ticket.paused_at, ticket.expires_at)
         requested = add_business_time(calendar, now, left)

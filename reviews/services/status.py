@@ -4,8 +4,9 @@ Each finding names one way to mend it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -43,23 +44,18 @@ PARKED_FOR = timedelta(days=14)
 class Problem:
     """One thing to look at, and one way to mend it."""
 
-    part: str
     severity: str
     code: str
     message: str
     mend: str
 
-    def as_json(self) -> Json:
+    def as_json(self, part: str) -> Json:
         """Return it with the members of a finding about a question, which it is not."""
         nothing: Json = {"checkpoint": None, "policy": None, "version": None, "pointer": ""}
-        return {
-            **nothing,
-            "part": self.part,
-            "severity": self.severity,
-            "code": self.code,
-            "message": self.message,
-            "mend": self.mend,
-        }
+        return {**nothing, "part": part, **asdict(self)}
+
+
+_error, _warning = partial(Problem, ERROR), partial(Problem, WARNING)
 
 
 def status_findings() -> list[Json]:
@@ -68,22 +64,18 @@ def status_findings() -> list[Json]:
     Each is `{part, severity, code, message, mend, checkpoint, policy, version, pointer}`.
     """
     try:
-        found = [problem.as_json() for problem in _database()]
+        found = [problem.as_json("database") for problem in _database()]
         if not found:
             now = db_now()
-            found = [problem.as_json() for look in _LOOKS for problem in look(now)]
+            found = [one.as_json(part) for part, look in _LOOKS.items() for one in look(now)]
             found += [
                 {**one, "part": "questions", "mend": _MEND_QUESTION.get(str(one["code"]), _ASK)}
                 for one in findings()
             ]
     except DatabaseError as fault:
-        kind = type(fault).__name__
-        found = [
-            Problem(
-                *("database", ERROR, "database-away", f"The database does not answer ({kind})."),
-                "Start it, or mend DATABASE_URL.",
-            ).as_json()
-        ]
+        why = f"The database does not answer ({type(fault).__name__})."
+        away = _error("database-away", why, "Start it, or mend DATABASE_URL.")
+        found = [away.as_json("database")]
     return sorted(found, key=lambda one: str(one["severity"]))
 
 
@@ -98,24 +90,20 @@ _MEND_QUESTION = {
 def _database() -> Iterator[Problem]:
     pending = pending_migrations()
     if pending:
-        yield Problem(
-            *("database", ERROR, "migrations-pending", f"{len(pending)} migrations are pending."),
-            "Run `manage.py migrate`.",
-        )
+        why = f"{len(pending)} migrations are pending."
+        yield _error("migrations-pending", why, "Run `manage.py migrate`.")
 
 
 def _mail(_now: datetime) -> Iterator[Problem]:
     if not settings.MAIL_NOTICES:
-        yield Problem(
-            *("mail", WARNING, "mail-off", "Nobody is told of tickets by mail."),
-            "Set MAIL_NOTICES=true.",
-        )
+        yield _warning("mail-off", "Nobody is told of tickets by mail.", "Set MAIL_NOTICES=true.")
         return
     backend = settings.EMAIL_BACKEND
     if any(f".{name}." in backend for name in _NOWHERE):
         where = f" They are files in {settings.EMAIL_FILE_PATH}." if "filebased" in backend else ""
-        yield Problem(
-            *("mail", WARNING, "mail-nowhere", f"No mail leaves: no mail server is set.{where}"),
+        yield _warning(
+            "mail-nowhere",
+            f"No mail leaves: no mail server is set.{where}",
             "Set EMAIL_URL=smtp+tls://user:password@host:587.",
         )
     failing = Delivery.objects.filter(
@@ -124,10 +112,7 @@ def _mail(_now: datetime) -> Iterator[Problem]:
     last = failing.order_by("-created_at").first()
     if last is not None:
         message = f"{failing.count()} mails failed and are tried again: {last.last_error}"
-        yield Problem(
-            *("mail", ERROR, "mail-failing", message),
-            "Mend EMAIL_URL; they go out by themselves.",
-        )
+        yield _error("mail-failing", message, "Mend EMAIL_URL; they go out by themselves.")
 
 
 def _deliveries(now: datetime) -> Iterator[Problem]:
@@ -138,8 +123,8 @@ def _deliveries(now: datetime) -> Iterator[Problem]:
         .annotate(count=Count("pk"), last=Max("last_error"))
     )
     for channel, count, last in parked:
-        yield Problem(
-            *("deliveries", ERROR, "delivery-parked"),
+        yield _error(
+            "delivery-parked",
             f"{count} deliveries by {channel} were given up: {last or 'no reason was noted'}",
             "Mend the target, then press “Send again” under Deliveries.",
         )
@@ -147,21 +132,22 @@ def _deliveries(now: datetime) -> Iterator[Problem]:
     failing = waiting.filter(attempts__gte=1).exclude(last_error="").exclude(channel="email")
     last_one = failing.order_by("-created_at").first()
     if last_one is not None:
-        yield Problem(
-            *("deliveries", WARNING, "delivery-failing"),
+        yield _warning(
+            "delivery-failing",
             f"{failing.count()} deliveries failed and are tried again: {last_one.last_error}",
             "Look under Deliveries what their targets answered.",
         )
     unsent = waiting.filter(next_attempt_at__lt=now - UNSENT).count()
     if unsent:
-        yield Problem(
-            *("deliveries", ERROR, "delivery-late", f"{unsent} deliveries are due and not sent."),
+        yield _error(
+            "delivery-late",
+            f"{unsent} deliveries are due and not sent.",
             "Start the worker and the scheduler.",
         )
     for endpoint in WebhookEndpoint.objects.filter(disabled_at__isnull=False).order_by("name"):
         why = f": {endpoint.disabled_why}" if endpoint.disabled_why else "."
-        yield Problem(
-            *("deliveries", WARNING, "endpoint-disabled"),
+        yield _warning(
+            "endpoint-disabled",
             f"The endpoint {endpoint.name} is disabled{why}",
             "Enable it again under Webhooks once its receiver answers.",
         )
@@ -172,7 +158,8 @@ def _time(now: datetime) -> Iterator[Problem]:
         apart = abs((datetime.now(UTC) - now).total_seconds())
         if apart > DRIFT_SEEN:
             yield Problem(
-                *("time", ERROR if apart > DRIFT_WRONG else WARNING, "clock-drift"),
+                ERROR if apart > DRIFT_WRONG else WARNING,
+                "clock-drift",
                 f"The clocks of the database and of this machine differ by {apart:.0f} s.",
                 "Let both keep time by NTP (chrony, systemd-timesyncd).",
             )
@@ -181,8 +168,8 @@ def _time(now: datetime) -> Iterator[Problem]:
     first = late.first()
     if first is not None and first.next_deadline_at is not None:
         behind = (now - first.next_deadline_at).total_seconds()
-        yield Problem(
-            *("time", ERROR, "sweep-late"),
+        yield _error(
+            "sweep-late",
             f"{late.count()} tickets wait for their instant to be handled, the first {behind:.0f} "
             "s past it.",
             "Start the worker and the scheduler (celery beat).",
@@ -193,8 +180,9 @@ def _heartbeat() -> Iterator[Problem]:
     try:
         age = heartbeat_age()
     except Exception as fault:  # the cache's client has many kinds
-        yield Problem(
-            *("time", ERROR, "redis-away", f"Redis does not answer ({type(fault).__name__})."),
+        yield _error(
+            "redis-away",
+            f"Redis does not answer ({type(fault).__name__}).",
             "Start it, or mend REDIS_URL; until then messages are late.",
         )
         return
@@ -202,29 +190,24 @@ def _heartbeat() -> Iterator[Problem]:
         return  # another process than the one that serves: its heartbeat is in its own memory
     if age is None or age > HEARTBEAT_LIMIT:
         seen = "have not shown life yet" if age is None else f"were last seen {age:.0f} s ago"
-        yield Problem(
-            *("time", ERROR, "beat-stalled", f"Scheduler and worker {seen}."),
+        yield _error(
+            "beat-stalled",
+            f"Scheduler and worker {seen}.",
             "Start `celery -A hitl_project worker` and `celery -A hitl_project beat`.",
         )
 
 
 def _passing(now: datetime) -> Iterator[Problem]:
     if settings.USE_STUBS:
-        yield Problem(
-            *("passing", ERROR, "stub-mode", "Stub mode: no person decides."),
-            "Unset USE_STUBS and restart.",
-        )
+        yield _error("stub-mode", "Stub mode: no person decides.", "Unset USE_STUBS and restart.")
     slugs = Checkpoint.objects.filter(active=True).values_list("slug", flat=True)
     off = {flags.switched_off_by(slug) for slug in slugs} if flags.any_off() else set()
     for variable in sorted(off - {""}):
-        yield Problem(
-            *("passing", WARNING, "flag-off", flags.sentence(variable)),
-            f"Set {variable}=true and restart.",
-        )
+        yield _warning("flag-off", flags.sentence(variable), f"Set {variable}=true and restart.")
     for bypass in running(now):
         until = f"{bypass.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        yield Problem(
-            *("passing", WARNING, "bypass-active"),
+        yield _warning(
+            "bypass-active",
             f"A bypass by {bypass.started_by.label} is active until {until}.",
             "End it under Bypasses when it is no longer needed.",
         )
@@ -234,13 +217,14 @@ def _set_up(now: datetime) -> Iterator[Problem]:
     if settings.DEBUG:
         local = urlsplit(settings.BASE_URL).hostname in {"127.0.0.1", "localhost", "::1"}
         yield Problem(
-            *("set-up", WARNING if local else ERROR, "debug-on"),
+            WARNING if local else ERROR,
+            "debug-on",
             "DEBUG is on: error pages show the inside of the service.",
             "Unset DEBUG and restart.",
         )
     if not settings.HITL_SIGNING_KEY_GIVEN:
-        yield Problem(
-            *("set-up", WARNING, "signing-key-here"),
+        yield _warning(
+            "signing-key-here",
             f"The signing key was made here and is only in {settings.HITL_DATA_DIR}.",
             "Keep a copy of signing-key.pem elsewhere and give it by HITL_SIGNING_KEY_FILE.",
         )
@@ -253,8 +237,9 @@ def _set_up(now: datetime) -> Iterator[Problem]:
         since=Subquery(first_unsealed.values("at")[:1])
     )
     if stale.filter(since__lt=now - UNSEALED).exists():
-        yield Problem(
-            *("set-up", ERROR, "seals-stale", "What was told minutes ago is not sealed yet."),
+        yield _error(
+            "seals-stale",
+            "What was told minutes ago is not sealed yet.",
             "Start the worker and the scheduler; its log says why a seal failed.",
         )
 
@@ -270,17 +255,24 @@ def _reviews(now: datetime) -> Iterator[Problem]:
     seen = role_reviews(list(roles))
     owed = sorted(name for pk, name in roles.items() if seen.get(pk, start) < now - ROLES_EVERY)
     if owed:
-        yield Problem(
-            *("reviews", WARNING, "roles-unreviewed"),
+        yield _warning(
+            "roles-unreviewed",
             f"Not reviewed for {ROLES_EVERY.days} days: {', '.join(owed)}.",
             "Look at each under Roles and press “I reviewed this role”.",
         )
     if (audit_review() or start) < now - AUDIT_EVERY:
-        yield Problem(
-            *("reviews", WARNING, "audit-unreviewed"),
+        yield _warning(
+            "audit-unreviewed",
             f"Nobody has reviewed the audit trail for {AUDIT_EVERY.days} days.",
             "Look through it under Audit and press “I reviewed the audit”.",
         )
 
 
-_LOOKS = (_mail, _deliveries, _time, _passing, _set_up, _reviews)
+_LOOKS = {
+    "mail": _mail,
+    "deliveries": _deliveries,
+    "time": _time,
+    "passing": _passing,
+    "set-up": _set_up,
+    "reviews": _reviews,
+}

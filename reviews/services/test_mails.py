@@ -48,7 +48,7 @@ def send_test_mail(*, ticket_id: UUID, by: User, sample: int, only_me: bool) -> 
         )
         if not 1 <= sample <= len(samples):
             told = f"Choose 1 to {len(samples)}." if samples else "This ticket has no sample mails."
-            raise Invalid(told, errors=[{"pointer": "/sample", "message": told}])
+            raise Invalid.at("/sample", told, detail=told)
         sent = AuditEvent.objects.filter(
             stream=turn.ticket.stream, type=notices.TEST_MAIL, at__gt=turn.now - _WINDOW
         ).order_by("at")
