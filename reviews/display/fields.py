@@ -184,7 +184,8 @@ def _field(name: str, label: str, value: Any, columns: list[str]) -> Field:
     if is_scalar(value):
         text = scalar_text(value)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return Field(name, label, "text", text, wide=len(text) > _LONG, number=number)
+        wide = len(text) > _LONG or "\n" in text
+        return Field(name, label, "text", text, wide=wide, number=number)
     if isinstance(value, list) and all(is_scalar(item) for item in value):
         texts = tuple(scalar_text(item) for item in value)
         return Field(name, label, "list", items=texts, wide=sum(map(len, texts)) > _LONG)

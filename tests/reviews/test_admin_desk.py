@@ -93,6 +93,20 @@ def test_an_outsider_finds_an_empty_queue_and_no_ticket(cast):
     assert client.get(page_of(ticket)).status_code == 404
 
 
+def test_how_long_an_approval_could_be_undone_is_told_while_one_can_be_given(cast):
+    ticket = cast.open()
+    client = at_desk(cast.ann)
+    assert "once in effect" in text_of(client.get(page_of(ticket)))
+    press(client, ticket, "reject", reason="We have three.")
+    assert "once in effect" not in text_of(client.get(page_of(ticket)))
+
+
+def test_a_text_of_several_lines_has_the_whole_width(cast):
+    ticket = cast.open(proposal={"letter": "Dear Ana,\nit left today."})
+    fields = at_desk(cast.ann).get(page_of(ticket)).context["fields"]
+    assert [field.wide for field in fields] == [True]
+
+
 def test_start_reviewing_claims_the_most_urgent(cast):
     cast.open(title="Small", amount=10)
     large = cast.open(title="Large", amount=9000)
