@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,13 +100,17 @@ class Apart:
         return [f"http://127.0.0.1:{port}" for port in self.ports.values()]
 
     def start(self, name: str) -> None:
-        """Start (again) one of `web-0`, `web-1`, `worker`, `beat`."""
+        """Start (again) one of `web-0`, `web-1`, `worker`, `beat`.
+
+        `worker-0` and so on do one task at a time.
+        """
         celery = ["celery", "-A", "tests.prove.apart_worker", "--quiet"]
         if name in self.ports:
             command = ["uvicorn", "tests.prove.apart_web:application", "--lifespan", "off"]
             command += ["--port", str(self.ports[name]), "--log-level", "warning"]
-        elif name == "worker":
-            command = [*celery, "worker", "--pool", "threads", "--concurrency", "2"]
+        elif name.startswith("worker"):
+            at_once = "2" if name == "worker" else "1"
+            command = [*celery, "worker", "--pool", "threads", "--concurrency", at_once]
         else:
             command = [*celery, "beat"]
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -153,12 +157,14 @@ def apart(
     webs: int = 2,
     with_faults: Sequence[str] = (),
     slow: float = 0.0,
+    others: Sequence[str] = ("worker", "beat"),
 ) -> Iterator[Apart]:
     """Yield the started processes on the database this process uses."""
     from django.conf import settings
 
     place = folder / f"apart-{os.getpid()}"
-    (place / "deaths").mkdir(parents=True)
+    for name in ("deaths", "begun"):
+        (place / name).mkdir(parents=True)
     receiver = Receiver(slow=slow)
     redis = servers.start_redis(place)
     given = {
@@ -169,11 +175,12 @@ def apart(
         "DATABASE_POOL_MAX": "10",
         faults.NAME: ",".join(with_faults),
         faults.DEATHS: str(place / "deaths"),
+        faults.BEGUN: str(place / "begun"),
     }
     ports = {f"web-{number}": servers.free_port() for number in range(webs)}
     here = Apart(place, redis, receiver, given, ports)
     try:
-        for name in (*ports, "worker", "beat"):
+        for name in (*ports, *others):
             here.start(name)
         for name in ports:
             here.await_web(name)
@@ -202,6 +209,8 @@ class Load:
     ) -> None:
         self.acknowledged: list[Vote] = []
         self.unanswered: list[UUID] = []
+        self.asking: set[int] = set()  # whose vote is on its way at this moment
+        self.told: Counter[int] = Counter()  # every answer; 0 is none
         self.stopping = threading.Event()
         self._here, self._pause = here, pause
         count = len(who.voters)
@@ -247,10 +256,13 @@ class Load:
         # Somebody who is told to end still learns what became of a vote that was sent.
         while time.monotonic() - began < (10.0 if self.stopping.is_set() else PATIENCE):
             tries += 1
+            self.asking.add(voter)
             try:
                 status = clients[0].call("POST", f"/api/v1/tickets/{ticket}/votes", body)[0]
             except (OSError, http.client.HTTPException):
                 status = 0
+            self.asking.discard(voter)
+            self.told[status] += 1
             if status in (200, 201):
                 now = time.monotonic()
                 return Vote(ticket, voter, now - began, tries, status, now)

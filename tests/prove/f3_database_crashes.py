@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from tests.prove.rows import Figure, Row, figure
 from tests.prove.scene import Scene
 from tests.prove.web import ROOT
 
+VOTERS = 8
+EACH = 100  # votes that are acknowledged, at least, between one crash and the next
 # Without it a commit is answered before it is on disk, and the writer may take its time.
 FORGETFUL = {"synchronous_commit": "off", "wal_writer_delay": "10s", "commit_delay": "0"}
 
@@ -62,37 +65,49 @@ def crashes(scene: Scene, *, count: int, forgetful: bool = False) -> Figure:
     with own_postgresql(scene, **options) as server, apart(scene.folder) as here:
         from django.db import connection
 
-        who = people(here, voters=4)
-        tickets = who.open_many(count * 120)
-        load = Load(here, who, tickets, pause=0.06, seed=scene.seed)
+        who = people(here, voters=VOTERS)
+        # Half as many again: while the next crash is chosen, people go on.
+        tickets = who.open_many((count + 1) * EACH * 3 // 2)
+        load = Load(here, who, tickets, pause=0.02, seed=scene.seed)
         with connection.cursor() as cursor:
             cursor.execute("CHECKPOINT")
         connection.close()
         connection.close_pool()
         load.start()
-        back = []
+        back, asking = [], 0
         for _ in range(count):
-            acknowledged = len(load.acknowledged)
-            time.sleep(scene.rng.uniform(0.8, 2.0))
+            _await_votes(load, EACH)
+            time.sleep(scene.rng.uniform(0, 0.3))  # not always right after an answer
+            asking += len(load.asking)
             crash(server)
             began = time.monotonic()
             server.start_again()
-            acknowledged = len(load.acknowledged)
-            while len(load.acknowledged) == acknowledged and load.going:
-                time.sleep(0.01)
+            _await_votes(load, 1)
             back.append(time.monotonic() - began)
+        _await_votes(load, EACH // 4)
         load.end()
         votes = list(load.acknowledged)
         missing = missing_votes(votes)
         late = 0 if forgetful else told_late(here, votes, within=90)
         return figure(
-            f"{count} crashes, {len(votes)} acknowledged votes, {sum(v.tries for v in votes)} "
-            f"asked; the first vote was taken {max(back):.1f} s after a crash at most",
-            details={"back": back},
+            f"{count} crashes with {asking} votes on their way, {len(votes)} acknowledged, "
+            f"{sum(v.tries > 1 for v in votes)} of them asked again, "
+            f"{sum(v.status == 200 for v in votes)} of these taken before; the first vote was "
+            f"taken {statistics.median(back):.1f} s after a crash, {max(back):.1f} s at most",
+            details={"back": back, "answers": dict(load.told)},
             acknowledged_votes_missing=missing,
             decisions_never_told=late,
             doubled_effects=double_effects(here, votes),
+            never_answered=len(load.unanswered),
+            load_too_light=max(0, count * EACH - len(votes)),
         )
+
+
+def _await_votes(load: Load, more: int) -> None:
+    """Wait until so many more votes are acknowledged, or nobody has a ticket left."""
+    enough = len(load.acknowledged) + more
+    while len(load.acknowledged) < enough and load.going:
+        time.sleep(0.01)
 
 
 def run(scene: Scene) -> Figure:

@@ -5,6 +5,7 @@ Named in the environment of each process that shall have them. Nothing of this i
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 NAME = "PROVE_FAULTS"
 DEATHS = "PROVE_DEATHS"
+BEGUN = "PROVE_BEGUN"
 
 
 def apply() -> None:
@@ -100,11 +102,11 @@ def _without_nudges() -> None:
 
 
 def _impatient_broker() -> None:
-    """Acknowledge a message when its task has ended, and give it out again after two seconds.
+    """Acknowledge a message once its task has ended, and give it out again after two seconds.
 
-    What is given out again is noted: one file for each time.
+    Each time a task begins or ends, a file is left that is named by its message.
     """
-    from celery import current_app, signals
+    from celery import signals
     from django.conf import settings
 
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -114,14 +116,25 @@ def _impatient_broker() -> None:
         "unacked_mutex_expire": 2,
     }
     settings.CELERY_TASK_ACKS_LATE = True
-    noted = Path(os.environ[DEATHS])
+    place = Path(os.environ[BEGUN])
 
-    @signals.task_prerun.connect(weak=False)
-    def note(task_id: str, task: Any, **_: Any) -> None:
-        again = bool(task.request.delivery_info.get("redelivered"))
-        (noted / f"{task.name}-{again:d}-{task_id}-{time.monotonic_ns()}").touch()
+    def leave(word: str, task_id: str) -> None:
+        (place / f"{word} {task_id} {os.getpid()} {time.monotonic_ns()}").touch()
 
-    assert not current_app.configured
+    def begins(task_id: str, **_: Any) -> None:
+        leave("begun", task_id)
+
+    def ends(task_id: str, **_: Any) -> None:
+        leave("ended", task_id)
+
+    signals.task_prerun.connect(begins, weak=False)
+    signals.task_postrun.connect(ends, weak=False)
+
+
+def begun(folder: Path, *, ended: bool = False) -> list[str]:
+    """Return the message of each task that was begun, or ended, in the processes of this folder."""
+    names = [path.name.split() for path in (folder / "begun").iterdir()]
+    return [message for word, message, *_ in names if word == ("ended" if ended else "begun")]
 
 
 def _publishing_in_the_request() -> None:
@@ -141,5 +154,8 @@ _FAULTS: dict[str, Callable[[], None]] = {
     "rows-after-commit": _rows_after_commit,
     "at-most-once": _at_most_once,
     "short-lease": _short_lease,
+    "without-lease": _without_lease,
+    "without-nudges": _without_nudges,
+    "impatient-broker": _impatient_broker,
     "publishing-in-the-request": _publishing_in_the_request,
 }
