@@ -13,7 +13,7 @@ from approvals.errors import (
 )
 from approvals.models import Decision, Receipt, User
 from approvals.options import ALLOWING
-from approvals.services.polls import Poll
+from approvals.services.polls import Poll, read_poll
 from audit.clock import shown_now
 from audit.prepared import PreparedRead
 from reviews import lifecycle
@@ -37,10 +37,17 @@ SENTENCES: dict[str, str] = {
 }
 
 
+def poll_before(ticket: Ticket, user: User, *, now: datetime) -> Poll:
+    """Return the votes on a ticket with what this user may add, as they stand before them."""
+    return read_poll(
+        decision=ticket.decision, also=[user.pk], within=ticket.people_within(), now=now
+    )
+
+
 def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str], str | None]:
     """Return what this user may do now, and the code of why not to vote (None: they may).
 
-    `poll` was read with `also=[user.pk]`. A person who may do something may still be refused a
+    `poll` is as `poll_before` reads it. A person who may do something may still be refused a
     moment later: the services look again, under the lock.
     """
     can: list[str] = []

@@ -9,9 +9,8 @@ from django.urls import reverse
 
 from approvals.errors import NotVisible
 from approvals.models import User
-from approvals.services.polls import read_poll
 from audit.clock import db_now, shown_now
-from reviews.actions import available_actions
+from reviews.actions import available_actions, poll_before
 from reviews.admin.ticket_page import TicketPage, next_ticket
 from reviews.display import views
 from reviews.models import Ticket
@@ -107,10 +106,7 @@ def done_before(request: HttpRequest, user: User) -> dict[str, Any] | None:
         ticket = find_ticket(name, user=user)
     except NotVisible:
         return None
-    poll = read_poll(
-        decision=ticket.decision, also=[user.pk], within=ticket.people_within(), now=db_now()
-    )
-    can, _ = available_actions(poll, ticket, user)
+    can, _ = available_actions(poll_before(ticket, user, now=db_now()), ticket, user)
     settled = ticket.decision.settled_at is not None
     holding = settled and ticket.status == Ticket.Status.PENDING
     return {

@@ -14,9 +14,9 @@ from approvals.answers import check_plain
 from approvals.errors import Invalid, NotVisible, Refusal
 from approvals.models import User
 from approvals.options import Option
-from approvals.services.polls import Poll, question_of, read_poll
+from approvals.services.polls import Poll, question_of
 from audit.clock import db_now
-from reviews.actions import SENTENCES, available_actions
+from reviews.actions import SENTENCES, available_actions, poll_before
 from reviews.admin.around import assign_to
 from reviews.admin.pages import SeeOther, desk_page, person_of
 from reviews.admin.queue import Row, for_rows, row_of
@@ -120,9 +120,7 @@ def _look(
     now, seen = db_now(), {item.ticket: item.version for item in items}
     chosen, polls = [], []
     for ticket in tickets:
-        poll = read_poll(
-            decision=ticket.decision, also=[user.pk], within=ticket.people_within(), now=now
-        )
+        poll = poll_before(ticket, user, now=now)
         polls.append(poll)
         why = "" if giving else _why_not(ticket, poll, user, seen[str(ticket.pk)])
         sentence = fields.effect(ticket.checkpoint.effect_sentence, ticket.proposal, ticket.amount)
@@ -258,7 +256,8 @@ def _result(kept: dict[str, Any], user: User) -> dict[str, Any]:
         ticket, fate = tickets.get(name), kept_fate
         back: datetime | None = None
         if ticket is not None and fate == "done":
-            decision, can = ticket.decision, _may(ticket, user)
+            decision = ticket.decision
+            can, _ = available_actions(poll_before(ticket, user, now=now), ticket, user)
             if decision.settled_at is None:
                 fate = "asked"
                 while_asked += "withdraw" in can
@@ -279,10 +278,3 @@ def _result(kept: dict[str, Any], user: User) -> dict[str, Any]:
         "back_until": min(until, default=None),
         "final": counted["done"] - len(until),
     }
-
-
-def _may(ticket: Ticket, user: User) -> list[str]:
-    poll = read_poll(
-        decision=ticket.decision, also=[user.pk], within=ticket.people_within(), now=db_now()
-    )
-    return available_actions(poll, ticket, user)[0]

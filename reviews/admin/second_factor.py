@@ -24,7 +24,7 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
 
-from approvals.confirmation import asks_for, confirmed_by, confirmed_lately
+from approvals.confirmation import asks_for, confirmed_lately
 from approvals.errors import IdentityNotConfirmed, Invalid, Refusal
 from approvals.services.identity import (
     has_second_factor,
@@ -33,6 +33,7 @@ from approvals.services.identity import (
     set_up_second_factor,
 )
 from reviews.admin.pages import UNKNOWN_ACT, desk_page, person_of
+from reviews.admin.sent import proof_sent
 
 # What allauth would add to the settings is secret, or is not used here.
 admin.site.unregister([Authenticator, EmailAddress])
@@ -135,10 +136,7 @@ def _do(request: HttpRequest) -> list[str]:
     :raises Refusal: as the services do.
     """
     user, sent = person_of(request), request.POST
-    known = confirmed_by(
-        request, user, password=sent.get("password", ""), code=sent.get("confirm_code", "")
-    )
-    if not known:
+    if not proof_sent(request, user):
         raise IdentityNotConfirmed
     act = sent.get("act", "")
     if act == "set-up":

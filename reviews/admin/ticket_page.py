@@ -6,8 +6,8 @@ from typing import Any
 
 from approvals.models import Decision, User
 from approvals.question import Question
-from approvals.services.polls import Poll, read_poll
 from audit.clock import db_now
+from reviews.actions import poll_before
 from reviews.admin.card import Card, Typed, card_of
 from reviews.admin.queue import chip_of
 from reviews.display import agent, fields, inert, moments, report, timeline, views
@@ -31,9 +31,7 @@ class TicketPage:
         self.decision: Decision = ticket.decision
         self.content: dict[str, Any] = json.loads(bytes(self.decision.content))
         self.labels = fields.labels_of(ticket.checkpoint.view, ticket.checkpoint.proposal_schema)
-        self.poll: Poll = read_poll(
-            decision=self.decision, also=[user.pk], within=ticket.people_within()
-        )
+        self.poll = poll_before(ticket, user, now=self.now)
         remarks = list(ticket.remarks.select_related("author")[:100])
         self.remarks = remarks
         self.people = User.objects.in_bulk(

@@ -11,11 +11,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals.answers import check_plain
-from approvals.confirmation import asks_for, confirmed_by, confirmed_lately
+from approvals.confirmation import asks_for, confirmed_lately
 from approvals.errors import Invalid, NotVisible, Refusal, TicketChanged
 from approvals.models import User
-from approvals.options import EDIT_PROPOSAL
 from approvals.safeguards import Confirmed, must_confirm
 from approvals.services.policies import published, safeguards_of
 from audit.admin import ReadOnlyAdmin
@@ -23,13 +21,13 @@ from reviews.admin import preferences, tokens
 from reviews.admin.around import acts_around, around, onward, told_before
 from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
-from reviews.admin.card import Typed, changed_fields
+from reviews.admin.card import Typed
 from reviews.admin.live_look import look, marks, state_of
 from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import UNKNOWN_ACT, SeeOther, desk_page, person_of
 from reviews.admin.queue import QueuePage
 from reviews.admin.queue_frame import arrivals, frame
-from reviews.admin.sent import reason_of, remark_of, version_of
+from reviews.admin.sent import answer_of, proof_sent, reason_of, remark_of, typed_of, version_of
 from reviews.admin.ticket_page import TicketPage
 from reviews.display import moments
 from reviews.models import Ticket
@@ -210,47 +208,15 @@ class TicketAdmin(ReadOnlyAdmin):
         return SeeOther(address_of(ticket))
 
     def _vote(self, request: HttpRequest, ticket: Ticket, user: User) -> HttpResponse:
-        typed = Typed(
-            choice=request.POST.get("choice", ""),
-            reason=request.POST.get("reason", ""),
-            on_behalf_of=request.POST.get("on_behalf_of", ""),
-            data=request.POST,
-        )
+        typed = typed_of(request)
         page = TicketPage(ticket, user, typed)
         try:
-            check_plain(typed.reason, at="/reason")
             version = version_of(request)
             if version != ticket.version:
                 raise TicketChanged(version=ticket.version)
-            response = amendments = None
-            reason = typed.reason
-            choice = page.card.choice(typed.choice)
-            if choice is not None and choice.form is not None:
-                if not choice.form.is_valid():
-                    raise Invalid("Something is missing or not right; see below.")
-                reason = choice.reason_given()
-                if choice.option.form == EDIT_PROPOSAL:
-                    amendments = changed_fields(choice, page.content)
-                    if not amendments:
-                        raise Invalid("Nothing differs from the proposal; change a value first.")
-                else:
-                    response = choice.form.values()
-            cast_vote(
-                ticket_id=ticket.pk,
-                voter=user,
-                choice=typed.choice,
-                version=version,
-                reason=reason.replace("\r\n", "\n"),
-                response=response,
-                amendments=amendments,
-                on_behalf_of=typed.on_behalf_of,
-                confirmed=confirmed_by(
-                    request,
-                    user,
-                    password=request.POST.get("password", ""),
-                    code=request.POST.get("confirm_code", ""),
-                ),
-            )
+            answer = answer_of(page.card, typed, page.content)
+            proof = proof_sent(request, user)
+            cast_vote(ticket_id=ticket.pk, voter=user, version=version, confirmed=proof, **answer)
         except Refusal as refusal:
             return self._refused(request, ticket, user, refusal, typed)
         if user.preferences.get("advance"):

@@ -10,17 +10,16 @@ from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.views import View
 
-from approvals.answers import check_plain
 from approvals.api.throttles import WINDOW, count
-from approvals.confirmation import confirmed_by, confirmed_lately
+from approvals.confirmation import confirmed_lately
 from approvals.errors import Invalid, Refusal, SignInNeeded, TooMany
 from approvals.models import DecisionLink, User
-from approvals.options import EDIT_PROPOSAL
 from approvals.safeguards import Confirmed
 from approvals.services.links import find_link, read_link
 from audit.context import acting
-from reviews.admin.card import Typed, changed_fields
+from reviews.admin.card import Typed
 from reviews.admin.pages import SeeOther
+from reviews.admin.sent import answer_of, proof_sent, typed_of
 from reviews.display.moments import zone_of
 from reviews.mailpage import passes
 from reviews.mailpage.page import REFUSALS, MailPage
@@ -93,20 +92,18 @@ class LinkPage(Quiet):
         return link if link is not None and passes.holds(request, link) else None
 
     def _vote(self, request: HttpRequest, link: DecisionLink) -> HttpResponse:
-        typed = Typed(
-            choice=request.POST.get("choice", ""),
-            reason=request.POST.get("reason", ""),
-            on_behalf_of=request.POST.get("on_behalf_of", ""),
-            data=request.POST,
-        )
+        typed = typed_of(request)
         page = page_for(request, link, typed=typed)
         try:
             if page.state != "open":
                 raise REFUSALS[page.state]
-            answer = answer_of(page, typed)
-            vote_by_link(
-                link=link, signed_in=page.signed_in, confirmed=proof_of(request, page), **answer
-            )
+            assert page.seen is not None
+            if page.seen.card.choice(typed.choice) is None:
+                raise Invalid("Choose an answer first.")
+            answer = answer_of(page.seen.card, typed, page.seen.content)
+            person = page.signed_in
+            proof = proof_sent(request, person) if person else ""
+            vote_by_link(link=link, signed_in=person, confirmed=proof, **answer)
         except SignInNeeded:
             return SeeOther(sign_in_address(link))
         except Refusal as refusal:
@@ -188,43 +185,3 @@ def page_for(request: HttpRequest, link: DecisionLink, *, typed: Typed | None = 
     person = signed_in(request)
     lately: Confirmed = "lately" if person and confirmed_lately(request, person) else ""
     return MailPage(link, signed_in=person, confirmed=lately, typed=typed)
-
-
-def proof_of(request: HttpRequest, page: MailPage) -> Confirmed:
-    """Return how the person is confirmed: by what was typed, or lately in this session.
-
-    :raises Refusal: IdentityNotConfirmed, TooManyTries.
-    """
-    if page.signed_in is None:
-        return ""
-    password, code = (request.POST.get(name, "") for name in ("password", "confirm_code"))
-    return confirmed_by(request, page.signed_in, password=password, code=code)
-
-
-def answer_of(page: MailPage, typed: Typed) -> dict[str, Any]:
-    """Return choice, reason, response and amendments as the services take them.
-
-    :raises Refusal: Invalid for what is missing, SchemaMismatch for what cannot be stored.
-    """
-    assert page.seen is not None
-    check_plain(typed.reason, at="/reason")
-    choice = page.seen.card.choice(typed.choice)
-    if choice is None:
-        raise Invalid("Choose an answer first.")
-    answer: dict[str, Any] = {
-        "choice": typed.choice,
-        "reason": typed.reason.replace("\r\n", "\n"),
-        "on_behalf_of": typed.on_behalf_of,
-    }
-    if choice.form is None:
-        return answer
-    if not choice.form.is_valid():
-        raise Invalid("Something is missing or not right; see below.")
-    answer["reason"] = choice.reason_given().replace("\r\n", "\n")
-    if choice.option.form == EDIT_PROPOSAL:
-        answer["amendments"] = changed_fields(choice, page.seen.content)
-        if not answer["amendments"]:
-            raise Invalid("Nothing differs from the proposal; change a value first.")
-    else:
-        answer["response"] = choice.form.values()
-    return answer
