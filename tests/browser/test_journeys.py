@@ -166,13 +166,13 @@ def test_the_help_gives_the_focus_back_and_keys_can_be_switched_off(
     keys.press("Control+a", "Alt+a")
     page.goto(f"{demo.url}/admin/reviews/ticket/preferences/")
     page.get_by_label("Single keys work").uncheck()
-    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
     look_at(page, demo, ticket)
     keys.press("a", "s", "j", "?")
     heading(page, "Your decision")
     page.goto(f"{demo.url}/admin/reviews/ticket/preferences/")
     page.get_by_label("Single keys work").check()
-    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
     assert demo.api.read(ticket)["status"] == "pending"
 
 

@@ -171,8 +171,8 @@ def test_after_a_decision_the_next_one_comes_with_a_way_back(page, demo):
     sign_in(page, demo, "ana")
     page.goto(f"{demo.url}{QUEUE}preferences/")
     page.get_by_label("After a decision, go on to the next ticket").check()
-    page.get_by_role("button", name="Keep").click()
-    expect(page.get_by_text("Kept.")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
     page.goto(f"{demo.url}{QUEUE}{first['id']}/change/")
     press(page, "a")
     page.wait_for_url("**?done=**")
@@ -185,7 +185,7 @@ def test_keys_that_are_switched_off_stay_silent(page, demo):
     sign_in(page, demo, "ben")
     page.goto(f"{demo.url}{QUEUE}preferences/")
     page.get_by_label("Single keys work").uncheck()
-    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Save").click()
     page.goto(f"{demo.url}{QUEUE}")
     press(page, "j")
     press(page, "x")
@@ -193,7 +193,7 @@ def test_keys_that_are_switched_off_stay_silent(page, demo):
     expect(page.locator("[data-row]:focus")).to_have_count(0)
     page.goto(f"{demo.url}{QUEUE}preferences/")
     page.get_by_label("Single keys work").check()
-    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Save").click()
 
 
 def test_what_was_begun_to_write_is_there_after_a_look_elsewhere(chloe, demo):

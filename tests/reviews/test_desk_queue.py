@@ -167,7 +167,7 @@ class TestPreferences:
 
     def test_settings_are_kept_and_nonsense_is_refused(self, cast, ann):
         sent = {"density": "compact", "advance": "on", "time_zone": "Europe/Berlin"}
-        assert "Kept." in text_of(ann.post(QUEUE + "preferences/", sent, follow=True))
+        assert "Saved." in text_of(ann.post(QUEUE + "preferences/", sent, follow=True))
         cast.ann.refresh_from_db()
         assert cast.ann.time_zone == "Europe/Berlin"
         kept = {"density": "compact", "advance": True, "shortcuts": False}
