@@ -147,9 +147,10 @@ def _row(reader: Reader, value: object, pointer: str, own: Mapping[str, Option])
 def _timing(reader: Reader, own: Timing, value: object) -> Timing:
     rendered = render_timing(own)
     given = reader.mapping(value, "/timing", tuple(rendered))
-    fixed = tuple(key for key in rendered if key != "expires")
+    # Afterwards an earlier end is no tighter: it is less time to say no.
+    fixed = tuple(key for key in rendered if key != "expires" or own.ask == "after")
     _refuse_changes(reader, given, rendered, "/timing", fixed)
-    if "expires" not in given or given["expires"] == rendered["expires"]:
+    if "expires" in fixed or given.get("expires", rendered["expires"]) == rendered["expires"]:
         return own
     latest = _SHORTEST_BY_PRIORITY if own.expires is None else own.expires
     moment = min(timedelta(seconds=1), latest)

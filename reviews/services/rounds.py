@@ -144,6 +144,9 @@ def _write_clock(ticket: Ticket, request: TicketRequest, asking: Asking, now: da
             latest = clock.expires_at.isoformat(timespec="seconds")
             message = f"A requester may only bring the end forward; the latest is {latest}."
             raise Invalid.at(field, message)
+        if asking.question.timing.ask == "after" and requested < clock.expires_at:
+            message = "This is asked after the act: nobody shortens the time to say no."
+            raise Invalid.at(field, message)
     elif ticket.paused_at is not None:
         left = business_time_between(calendar, ticket.paused_at, ticket.expires_at)
         requested = add_business_time(calendar, now, left)

@@ -135,6 +135,20 @@ class TestWhatARequesterAsks:
             with refused(Invalid, at=f"/question/options/2/{member}"):
                 cast.open(question=asked)
 
+    @pytest.mark.parametrize(
+        ("given", "at"),
+        [
+            ({"timeout_seconds": 1}, "/timeout_seconds"),
+            ({"question": {"timing": {"expires": "PT1S"}}}, "/question/timing/expires"),
+        ],
+    )
+    def test_what_is_asked_afterwards_is_not_over_before_anybody_looks(self, cast, given, at):
+        checkpoint("acted", question("post-approval"), safeguards={"silence_may_allow": True})
+        with refused(Invalid, at=at):
+            cast.open(checkpoint="acted", **given)
+        whole = cast.open(checkpoint="acted", question={"timing": {"expires": "PT24H"}})
+        assert whole.status == "pending"
+
     def test_a_preset_asks_no_fewer_than_the_policy(self, cast):
         checkpoint("three", question(needs=[people("reviewer", 3)]), presets=["vote"])
         ticket = cast.open(checkpoint="three", preset="vote")
