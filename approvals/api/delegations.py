@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.fields import Instant, StrictSerializer, Text
-from approvals.api.schema import PAGE, describe, page_of, sent
+from approvals.api.schema import describe, sent
 from approvals.api.views import MANAGE, READ, ApiView
 from approvals.errors import Invalid, NotVisible
 from approvals.models import Delegation, User
@@ -94,8 +94,7 @@ class DelegationsPage(ApiView):
         "delegations_list",
         "List the loans of votes I gave or hold",
         tag="delegations",
-        answers={200: page_of(DelegationAnswer)},
-        parameters=PAGE,
+        lists=DelegationAnswer,
         description="Managers and auditors see everybody's. Newest first.",
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.fields import Choice, Instant, StrictSerializer, Text
-from approvals.api.schema import PAGE, describe, page_of, sent
+from approvals.api.schema import describe, sent
 from approvals.api.views import MANAGE, READ, ApiView
 from approvals.errors import Invalid, NotVisible, ScopeMissing
 from approvals.models import AccessKey
@@ -76,8 +76,7 @@ class KeysPage(ApiView):
         "keys_list",
         "List my keys",
         tag="keys",
-        answers={200: page_of(KeyAnswer)},
-        parameters=PAGE,
+        lists=KeyAnswer,
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page of the keys the caller answers for."""

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.schema import PAGE, describe, page_of
+from approvals.api.schema import describe
 from approvals.api.views import READ, ApiView
 from approvals.errors import NotVisible
 from approvals.models import ApprovalPolicy
@@ -100,8 +100,7 @@ class PoliciesPage(ApiView):
         "policies_list",
         "List the published versions of policies",
         tag="policies",
-        answers={200: page_of(PolicyAnswer)},
-        parameters=PAGE,
+        lists=PolicyAnswer,
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page, newest first."""

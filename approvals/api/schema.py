@@ -37,7 +37,8 @@ def describe(
     operation: str,
     summary: str,
     *,
-    answers: dict[int, Any],
+    answers: dict[int, Any] | None = None,
+    lists: type[serializers.Serializer[Any]] | None = None,
     problems: Sequence[int] = (),
     tag: str,
     request: Any = None,
@@ -47,8 +48,11 @@ def describe(
 ) -> Callable[[F], F]:
     """Describe one operation. `problems` are those beyond what every operation may answer.
 
+    What `lists` answers a page of these; unless `parameters` say more, they name the page.
     The page refuses whatever parameter is not described (`query`).
     """
+    if lists is not None:
+        answers, parameters = {200: page_of(lists)}, parameters or PAGE
     described = extend_schema(
         operation_id=operation,
         summary=summary,

@@ -10,13 +10,17 @@ from approvals.quorum import Tally
 from approvals.services.polls import Poll, read_poll
 from audit.models import AuditEvent
 from reviews.actions import SENTENCES, acting_for, available_actions
+from reviews.api.shapes import CommentAnswer, EventAnswer
 from reviews.display.blind import blind_for
-from reviews.models import Comment, Ticket
+from reviews.models import Ticket
 from reviews.representation import iso, ticket_core
 
 Json = dict[str, Any]
 # A ticket in a list shows these; whatever it needs comes in the one query.
 SHOWN = ("checkpoint", "decision", "queue", "region")
+# Tell of one fact of a ticket's story, and of one remark.
+EVENT = EventAnswer().to_representation
+COMMENT = CommentAnswer().to_representation
 
 
 def ticket_row(ticket: Ticket, viewer: User | None = None, *, answered: bool = False) -> Json:
@@ -177,35 +181,6 @@ def vote(cast: Vote) -> Json:
     }
 
 
-def event(told: AuditEvent) -> Json:
-    """Return one fact of a ticket's story."""
-    return {
-        "id": str(told.pk),
-        "seq": told.seq,
-        "type": told.type,
-        "at": iso(told.at),
-        "actor": {"id": told.actor_id, "kind": told.actor_kind, "label": told.actor_label},
-        "channel": told.channel,
-        "reason": told.reason,
-        "data": told.data,
-        "personal": told.personal,
-        "field_commitments": told.field_commitments,
-        "previous_hash": told.previous_hash,
-        "hash": told.hash,
-    }
-
-
-def comment(remark: Comment) -> Json:
-    """Return one remark."""
-    return {
-        "id": str(remark.pk),
-        "name": remark.author.get_username(),
-        "label": remark.author.label,
-        "text": remark.text,
-        "at": iso(remark.at),
-    }
-
-
 def _votes(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG001
     cast = Vote.objects.filter(decision__subject=ticket.pk).select_related("voter", "principal")
     return [vote(one) for one in cast.order_by("cast_at", "id")]
@@ -213,7 +188,7 @@ def _votes(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG
 
 def _events(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG001
     told = AuditEvent.objects.filter(stream=ticket.stream).order_by("-seq")[:200]
-    return [event(one) for one in reversed(told)]
+    return [EVENT(one) for one in reversed(told)]
 
 
 def _similar(ticket: Ticket, poll: Poll, viewer: User) -> list[Json]:  # noqa: ARG001

@@ -78,6 +78,11 @@ class TicketPage(ApiView):
         if ticket.requester_id != self.user.pk:
             raise NotAllowed("Only who opened the ticket can do this.")
 
+    def acted(self, identifier: str, act: Callable[[Ticket], Ticket]) -> Response:
+        """Do something to a ticket once per `Idempotency-Key`, and answer it as it then stands."""
+        ticket = self.found(identifier)
+        return self.once(lambda: Reply(200, ticket_whole(act(ticket), self.user)))
+
     def once(self, do: Callable[[], Reply]) -> Response:
         """Do a call, or answer as it was answered before under the same `Idempotency-Key`."""
         return idempotently(self, do)

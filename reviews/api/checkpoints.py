@@ -6,14 +6,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.paging import CursorPage
-from approvals.api.schema import PAGE, describe, page_of
+from approvals.api.schema import describe
 from approvals.api.views import READ, ApiView
 from approvals.errors import NotVisible
 from reviews.api import shapes
 from reviews.api.requests import PageQuery
 from reviews.flags import switched_off_by
 from reviews.models import Checkpoint
-from reviews.representation import iso
 from reviews.services.pauses import paused_among
 
 
@@ -27,8 +26,7 @@ class CheckpointsPage(ApiView):
         "checkpoints_list",
         "List the kinds of decision",
         tag="checkpoints",
-        answers={200: page_of(shapes.CheckpointAnswer)},
-        parameters=PAGE,
+        lists=shapes.CheckpointAnswer,
         description="`rules` are there for people who may look at checkpoints.",
     )
     def get(self, request: Request) -> Response:
@@ -91,19 +89,5 @@ def checkpoint(row: Checkpoint, *, rules: bool, paused: bool) -> dict[str, Any]:
         "paused": paused,
     }
     if rules:
-        answer["rules"] = [
-            {
-                "position": rule.position,
-                "name": rule.name,
-                "when": rule.when,
-                "then": rule.then,
-                "band": rule.band or None,
-                "priority": rule.priority or None,
-                "risk": rule.risk or None,
-                "legal_basis": rule.legal_basis or None,
-                "state": rule.state,
-                "expires_at": iso(rule.expires_at),
-            }
-            for rule in row.rules.all()
-        ]
+        answer["rules"] = shapes.CheckpointRuleAnswer(row.rules.all(), many=True).data
     return answer

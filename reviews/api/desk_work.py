@@ -14,10 +14,10 @@ from approvals.api.views import VOTE, ApiView
 from approvals.errors import TooMany
 from approvals.models import User
 from reviews.api import shapes
-from reviews.api.answers import ticket_row, ticket_whole
-from reviews.api.base import TicketPage, with_version
+from reviews.api.answers import ticket_row
+from reviews.api.base import TicketPage
 from reviews.api.requests import NothingRequest, ReasonRequest
-from reviews.representation import iso
+from reviews.api.votes import claimed
 from reviews.services.assignments import assign_ticket
 from reviews.services.balance import assign_to_least_loaded
 from reviews.services.bulk_votes import MOST, Item, cast_bulk_votes
@@ -145,12 +145,7 @@ class AssignPage(TicketPage):
         else:
             note, until = given.get("note", ""), given.get("until")
             held = assign_to_least_loaded(ticket_id=ticket.pk, by=self.user, note=note, until=until)
-        body = {
-            "by": held.person.get_username(),
-            "until": iso(held.until),
-            "ticket": ticket_whole(ticket, self.user),
-        }
-        return with_version(Response(body), ticket)
+        return claimed(self, held, ticket)
 
 
 class EscalatePage(TicketPage):

@@ -51,7 +51,9 @@ class BucketAnswer(serializers.Serializer[Any]):
     accuracy = serializers.FloatField(help_text="Share in which people bore it out.")
     distance = serializers.FloatField(help_text="Above zero: too sure of itself.")
     enough = serializers.BooleanField(help_text="False below 20 samples: conclude nothing.")
-    warning = serializers.BooleanField(help_text="Enough samples, and more than 0.1 off.")
+    warning = serializers.BooleanField(
+        source="warns", help_text="Enough samples, and more than 0.1 off."
+    )
 
 
 class DayAnswer(serializers.Serializer[Any]):
@@ -263,18 +265,7 @@ def summary(*, scope: figures.Scope, days: int, now: datetime) -> Json:
             "oldest_at": iso(waits.oldest),
             "oldest_seconds": waits.oldest and (now - waits.oldest).total_seconds(),
         },
-        "calibration": [
-            {
-                "least": bucket.least,
-                "samples": bucket.samples,
-                "confidence": bucket.confidence,
-                "accuracy": bucket.accuracy,
-                "distance": bucket.distance,
-                "enough": bucket.enough,
-                "warning": bucket.warns,
-            }
-            for bucket in read.calibration(counts)
-        ],
+        "calibration": BucketAnswer(read.calibration(counts), many=True).data,
         "days": [
             {
                 "day": day.isoformat(),
@@ -287,16 +278,7 @@ def summary(*, scope: figures.Scope, days: int, now: datetime) -> Json:
                 for day in (period.first + timedelta(days=n) for n in range(days))
             )
         ],
-        "reviewers": [
-            {
-                "person": load.person,
-                "votes": load.votes,
-                "allows": load.allows,
-                "corrections": load.corrections,
-                "minutes": load.minutes,
-            }
-            for load in figures.loads(period.by_person)
-        ],
+        "reviewers": ReviewerLoadAnswer(figures.loads(period.by_person), many=True).data,
     }
 
 

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from approvals import permissions
 from approvals.api.paging import page_limit, read_cursor, unknown_cursor, write_cursor
-from approvals.api.schema import PAGE, describe, page_of
+from approvals.api.schema import describe
 from approvals.api.views import READ, ApiView, PageQuery
 from approvals.models import Exclusion, User, Vote
 from audit.clock import shown_now
@@ -56,8 +56,7 @@ class MyPendingPage(ApiView):
         "me_pending",
         "What waits for my vote, the most urgent first",
         tag="me",
-        answers={200: page_of(shapes.TicketListAnswer)},
-        parameters=PAGE,
+        lists=shapes.TicketListAnswer,
     )
     def get(self, request: Request) -> Response:
         """Answer one page of the tickets the caller is asked about and has not voted on."""
@@ -120,8 +119,7 @@ class MyRequestsPage(ApiView):
         "me_requests",
         "What I asked for, or was asked for on my behalf",
         tag="me",
-        answers={200: page_of(shapes.TicketListAnswer)},
-        parameters=PAGE,
+        lists=shapes.TicketListAnswer,
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer one page of the caller's own tickets, newest first."""

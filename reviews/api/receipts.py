@@ -6,7 +6,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.schema import IDEMPOTENCY_KEY, PAGE, describe, page_of, sent
+from approvals.api.schema import IDEMPOTENCY_KEY, describe, sent
 from approvals.api.views import READ, RECEIPT
 from approvals.errors import NotAllowed
 from approvals.models import Receipt
@@ -115,11 +115,10 @@ class EventsPage(TicketPage):
         "events_list",
         "Read a ticket's story",
         tag="tickets",
-        answers={200: page_of(shapes.EventAnswer)},
-        parameters=PAGE,
+        lists=shapes.EventAnswer,
         description="Oldest first. Each fact holds the hash of the one before.",
     )
     def get(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Answer one page of the story."""
         story = AuditEvent.objects.filter(stream=self.found(identifier).stream)
-        return self.page(story, answers.event)
+        return self.page(story, answers.EVENT)

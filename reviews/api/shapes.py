@@ -29,6 +29,17 @@ class Value(serializers.JSONField):
     """Any value."""
 
 
+class Maybe(CharField):
+    """A text; null where it is empty."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_null=True, **options)
+
+    def to_representation(self, value: Any) -> Any:
+        """Return it."""
+        return value or None
+
+
 class RuleAnswer(Serializer[Any]):
     """What asked or passed."""
 
@@ -175,9 +186,9 @@ class VoteAnswer(Serializer[Any]):
 class ActorAnswer(Serializer[Any]):
     """Who did it."""
 
-    id = CharField()
-    kind = CharField()
-    label = CharField()  # type: ignore[assignment]
+    id = CharField(source="actor_id")
+    kind = CharField(source="actor_kind")
+    label = CharField(source="actor_label")  # type: ignore[assignment]
 
 
 class EventAnswer(Serializer[Any]):
@@ -187,7 +198,7 @@ class EventAnswer(Serializer[Any]):
     seq = IntegerField()
     type = CharField()
     at = DateTimeField()
-    actor = ActorAnswer()
+    actor = ActorAnswer(source="*")
     channel = CharField()
     reason = CharField()
     data = Object()  # type: ignore[assignment]
@@ -275,8 +286,8 @@ class CommentAnswer(Serializer[Any]):
     """A remark on a ticket."""
 
     id = UUIDField()
-    name = CharField()
-    label = CharField()  # type: ignore[assignment]
+    name = CharField(source="author.username")
+    label = CharField(source="author.label")  # type: ignore[assignment]
     text = CharField()
     at = DateTimeField()
 
@@ -340,10 +351,10 @@ class CheckpointRuleAnswer(Serializer[Any]):
     name = CharField()
     when = CharField()
     then = CharField()
-    band = CharField(allow_null=True)
-    priority = CharField(allow_null=True)
-    risk = CharField(allow_null=True)
-    legal_basis = CharField(allow_null=True)
+    band = Maybe()
+    priority = Maybe()
+    risk = Maybe()
+    legal_basis = Maybe()
     state = CharField()
     expires_at = DateTimeField(allow_null=True)
 

@@ -12,10 +12,11 @@ from approvals.api.views import READ, ApiView
 from approvals.errors import Invalid, NotAllowed, NotVisible
 from audit.clock import db_now
 from reviews.api.checkpoints import sees_rules
+from reviews.api.shapes import Maybe
 from reviews.models import Checkpoint, Rule
 from reviews.rules import RuleInvalid, check_rule
 from reviews.services.managers import CHANGE_CHECKPOINT
-from reviews.services.simulations import MOST, Simulation, simulate
+from reviews.services.simulations import MOST, simulate
 
 
 class TriedRuleRequest(StrictSerializer):
@@ -41,12 +42,12 @@ class SimulateRequest(StrictSerializer):
 class ChangedAnswer(serializers.Serializer[Any]):
     """One ticket the rules would treat differently."""
 
-    id = serializers.UUIDField()
-    ref = serializers.CharField()
-    title = serializers.CharField()
+    id = serializers.UUIDField(source="ticket.pk")
+    ref = serializers.CharField(source="ticket.label")
+    title = serializers.CharField(source="ticket.title")
     was = serializers.CharField(help_text="What the rules said of it: ask, allow or deny.")
     would = serializers.CharField(help_text="What these would say.")
-    rule = serializers.CharField(allow_null=True, help_text="The rule that would decide.")
+    rule = Maybe(help_text="The rule that would decide.")
     why = serializers.CharField()
 
 
@@ -63,7 +64,7 @@ class SimulationAnswer(serializers.Serializer[Any]):
 
     looked_at = serializers.IntegerField()
     more = serializers.BooleanField(help_text="Older tickets were not looked at.")
-    would = CountsAnswer()
+    would = CountsAnswer(source="*")
     were = CountsAnswer()
     nobody = serializers.IntegerField(help_text="Of those asked, how many nobody could answer.")
     changes = serializers.IntegerField()
@@ -118,7 +119,7 @@ class SimulatePage(ApiView):
             now=db_now(),
             latest=given.get("latest", MOST),
         )
-        return Response(_answer(found))
+        return Response(SimulationAnswer(found).data)
 
 
 def _rule(given: dict[str, Any], place: int, checkpoint: Checkpoint) -> Rule:
@@ -138,26 +139,3 @@ def _rule(given: dict[str, Any], place: int, checkpoint: Checkpoint) -> Rule:
         message = "Only a rule that lets things pass may run out."
         raise Invalid(errors=[{"pointer": f"/rules/{place}/expires_at", "message": message}])
     return Rule(**{"name": f"Rule {place + 1}", **{k: v for k, v in given.items() if v}})
-
-
-def _answer(found: Simulation) -> dict[str, Any]:
-    return {
-        "looked_at": found.looked_at,
-        "more": found.more,
-        "would": {"ask": found.ask, "allow": found.allow, "deny": found.deny},
-        "were": found.were,
-        "nobody": found.nobody,
-        "changes": found.changes,
-        "changed": [
-            {
-                "id": str(one.ticket.pk),
-                "ref": one.ticket.label,
-                "title": one.ticket.title,
-                "was": one.was,
-                "would": one.would,
-                "rule": one.rule or None,
-                "why": one.why,
-            }
-            for one in found.changed
-        ],
-    }

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.fields import shown
-from approvals.api.schema import IDEMPOTENCY_KEY, describe, page_of, sent
+from approvals.api.schema import IDEMPOTENCY_KEY, describe, sent
 from approvals.api.views import READ, SUBMIT, VOTE, ApiView
 from approvals.errors import Invalid, Refusal, RegionNotYours
 from approvals.models import User
@@ -72,7 +72,7 @@ class TicketsPage(ApiView):
         "tickets_list",
         "List tickets, newest first",
         tag="tickets",
-        answers={200: page_of(shapes.TicketListAnswer)},
+        lists=shapes.TicketListAnswer,
         parameters=[TicketQuery],
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002
@@ -224,7 +224,7 @@ class TicketBulkPage(ApiView):
             data = data.get("tickets")
         if not isinstance(data, list) or not 1 <= len(data) <= MOST_AT_ONCE:
             message = f"Send `tickets`: a list of 1 to {MOST_AT_ONCE} tickets."
-            raise Invalid(errors=[{"pointer": "/tickets", "message": message}])
+            raise Invalid.at("/tickets", message)
         return data
 
     def _read(self, row: Any) -> TicketRequest | Refusal:
@@ -359,13 +359,9 @@ class TicketCancelPage(TicketPage):
     def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Cancel the ticket; cancelling twice changes nothing."""
         reason = self.given(ReasonRequest).get("reason", "")
-        ticket = self.found(identifier)
-
-        def do() -> Reply:
-            cancelled = cancel_ticket(ticket_id=ticket.pk, by=self.user, reason=reason)
-            return Reply(200, ticket_whole(cancelled, self.user))
-
-        return self.once(do)
+        return self.acted(
+            identifier, lambda one: cancel_ticket(ticket_id=one.pk, by=self.user, reason=reason)
+        )
 
 
 class TicketRevokePage(TicketPage):
@@ -387,13 +383,9 @@ class TicketRevokePage(TicketPage):
     def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Revoke the decision, unless its receipt was consumed."""
         reason = self.given(ReasonRequest).get("reason", "")
-        ticket = self.found(identifier)
-
-        def do() -> Reply:
-            revoked = revoke_ticket(ticket_id=ticket.pk, by=self.user, reason=reason)
-            return Reply(200, ticket_whole(revoked, self.user))
-
-        return self.once(do)
+        return self.acted(
+            identifier, lambda one: revoke_ticket(ticket_id=one.pk, by=self.user, reason=reason)
+        )
 
 
 class TicketReviewPage(TicketPage):
@@ -446,10 +438,4 @@ class TicketAcknowledgePage(TicketPage):
     def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Note that the requester knows; acknowledging twice changes nothing."""
         self.given(NothingRequest)
-        ticket = self.found(identifier)
-
-        def do() -> Reply:
-            seen = see_revocation(ticket_id=ticket.pk, by=self.user)
-            return Reply(200, ticket_whole(seen, self.user))
-
-        return self.once(do)
+        return self.acted(identifier, lambda one: see_revocation(ticket_id=one.pk, by=self.user))

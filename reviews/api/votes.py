@@ -5,7 +5,7 @@ from typing import ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.schema import IF_MATCH, PAGE, describe, page_of, sent
+from approvals.api.schema import IF_MATCH, describe, sent
 from approvals.api.views import READ, VOTE, ApiView
 from approvals.errors import NotVisible, Refusal
 from reviews.api import answers, shapes
@@ -125,7 +125,7 @@ class ClaimPage(TicketPage):
 def claimed(page: ApiView, held: Assignment, ticket: Ticket) -> Response:
     """Return the answer that says who holds a ticket."""
     body = {
-        "by": page.user.get_username(),
+        "by": held.person.get_username(),
         "until": iso(held.until),
         "ticket": answers.ticket_whole(ticket, page.user),
     }
@@ -171,7 +171,7 @@ class NextPage(ApiView):
         ticket = claim_next(queue=self._queue(slug), person=self.user)
         if ticket is None:
             return Response(status=204)
-        held = ticket.assignments.get(released_at__isnull=True)
+        held = ticket.assignments.select_related("person").get(released_at__isnull=True)
         return claimed(self, held, ticket)
 
     def _queue(self, slug: str) -> Queue:
@@ -193,13 +193,12 @@ class CommentsPage(TicketPage):
         "comments_list",
         "Read the remarks on a ticket",
         tag="tickets",
-        answers={200: page_of(shapes.CommentAnswer)},
-        parameters=PAGE,
+        lists=shapes.CommentAnswer,
     )
     def get(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
         """Answer one page of the remarks, oldest first."""
         remarks = Comment.objects.filter(ticket=self.found(identifier)).select_related("author")
-        return self.page(remarks, answers.comment)
+        return self.page(remarks, answers.COMMENT)
 
     @describe(
         "comments_create",
@@ -215,4 +214,4 @@ class CommentsPage(TicketPage):
         given = self.given(CommentCreateRequest)
         ticket = self.found(identifier)
         remark = add_comment(ticket_id=ticket.pk, author=self.user, text=given["text"])
-        return Response(answers.comment(remark), status=201)
+        return Response(answers.COMMENT(remark), status=201)

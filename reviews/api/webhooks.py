@@ -7,7 +7,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.api.schema import PAGE, describe, page_of, sent
+from approvals.api.schema import describe, sent
 from approvals.api.views import MANAGE, ApiView
 from approvals.errors import Invalid, NotAllowed, NotVisible
 from reviews.api.requests import NothingRequest
@@ -122,8 +122,7 @@ class WebhooksPage(_Webhooks):
         "webhooks_list",
         "List the webhooks",
         tag="webhooks",
-        answers={200: page_of(WebhookAnswer)},
-        parameters=PAGE,
+        lists=WebhookAnswer,
         description="Newest first, those that are disabled as well. No secret is among it.",
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002
@@ -282,8 +281,7 @@ class DeliveriesPage(_Webhooks):
         "webhooks_deliveries",
         "List what left for a webhook",
         tag="webhooks",
-        answers={200: page_of(DeliveryAnswer)},
-        parameters=PAGE,
+        lists=DeliveryAnswer,
         description="Newest first. `parked`: ten attempts failed, or trying again is no use.",
     )
     def get(self, request: Request, webhook_id: str) -> Response:  # noqa: ARG002
