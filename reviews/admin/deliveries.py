@@ -13,9 +13,10 @@ from audit.clock import db_now
 from audit.stamps import stamped
 from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import SettingsAdmin
+from reviews.channels import MAILS
+from reviews.mail_health import people_of
 from reviews.models import Delivery, Ticket
 from reviews.services.deliveries import REPLAYED, deliver_again
-from reviews.services.notices import EMAIL
 
 SEND_AGAIN = "reviews.change_delivery"
 _TONES = {
@@ -64,7 +65,7 @@ class DeliveryAdmin(ReadOnlyAdmin, SettingsAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         """Read with each mail the address of the person it is for."""
         person = User.objects.annotate(key=Cast("pk", CharField())).filter(key=OuterRef("target"))
-        mailed = Case(When(channel=EMAIL, then=Subquery(person.values("email")[:1])))
+        mailed = Case(When(channel__in=MAILS, then=Subquery(person.values("email")[:1])))
         found: QuerySet[Delivery] = super().get_queryset(request)
         return found.annotate(mailed_to=mailed)
 
@@ -87,6 +88,8 @@ class DeliveryAdmin(ReadOnlyAdmin, SettingsAdmin):
             "chip": chip_of(delivery),
             "failures": delivery.failures.order_by("-id"),
             "to": self.to(delivery),
+            "person": people_of([delivery]).get(delivery.target),
+            "sees_people": request.user.has_perm("approvals.view_user"),
             "may_replay": may and may_replay(delivery),
             "sees_endpoint": request.user.has_perm("reviews.view_webhookendpoint"),
             "sees_ticket": delivery.ticket is not None

@@ -12,7 +12,7 @@ from reviews.channels.webhook import prepare_callback, prepare_webhook
 from reviews.channels.withheld import prepare_withheld
 from reviews.models import Delivery
 
-__all__ = ["CHANNELS", "Outcome", "Send", "Unbuildable", "prepare"]
+__all__ = ["CHANNELS", "MAILS", "Outcome", "Send", "Unbuildable", "prepare"]
 
 Prepare = Callable[[Delivery, datetime], Send]
 
@@ -26,6 +26,8 @@ CHANNELS: dict[str, Prepare] = {
     "weakened": prepare_weakened,
     "stream": prepare_stream,
 }
+# Of these the target is a person, by the user's id.
+MAILS = frozenset({"email", "withheld", "announcement", "weakened"})
 
 
 def prepare(delivery: Delivery, now: datetime) -> Send:

@@ -6,18 +6,12 @@ not in the row it is made of, not in the log, not in the audit trail.
 
 import json
 import logging
-import smtplib
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 
-from anymail.exceptions import (
-    AnymailAPIError,
-    AnymailError,
-    AnymailInvalidAddress,
-    AnymailRecipientsRefused,
-)
+from anymail.exceptions import AnymailError
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
@@ -32,6 +26,7 @@ from approvals.services.policies import published, safeguards_of
 from approvals.services.polls import Poll, read_poll
 from reviews.actions import SENTENCES, acting_for
 from reviews.channels.outcome import Outcome, Send
+from reviews.channels.refusals import refusal
 from reviews.display import brief, fields, inert, moments, views
 from reviews.models import Delivery, Ticket
 from reviews.outbound import Client
@@ -288,21 +283,10 @@ def sending(message: EmailMultiAlternatives) -> Send:
     """Return what sends a mail and says what became of it."""
 
     def send(_client: Client) -> Outcome:
-        # No problem's own words go into the row: a server may quote the mail, and so its link.
         try:
             message.send()
-        except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused, AnymailInvalidAddress):
-            return Outcome("park", error="The mail server refuses this address.")
-        except smtplib.SMTPResponseException as problem:
-            code = int(problem.smtp_code)
-            return Outcome("retry", error=f"The mail server answered {code}.")
-        except AnymailAPIError as problem:
-            return Outcome("retry", problem.status_code, "The mail service did not take it.")
-        except (smtplib.SMTPException, AnymailError) as problem:
-            return Outcome("retry", error=f"The mail was not sent ({type(problem).__name__}).")
-        except OSError as problem:
-            what = type(problem).__name__
-            return Outcome("retry", error=f"The mail server cannot be reached ({what}).", slow=True)
+        except (AnymailError, OSError) as problem:  # all of SMTP's are the latter
+            return refusal(problem)
         return Outcome("sent")
 
     return send

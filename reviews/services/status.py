@@ -20,6 +20,8 @@ from audit.clock import db_now
 from audit.models import AuditEvent, ChainHead
 from reviews import flags
 from reviews.alive import HEARTBEAT_LIMIT, heartbeat_age, pending_migrations
+from reviews.channels import MAILS
+from reviews.mail_health import unreached
 from reviews.models import Checkpoint, Delivery, Ticket, WebhookEndpoint
 from reviews.services.findings import findings
 from reviews.services.upkeep import AUDIT_EVERY, ROLES_EVERY, audit_review, began, role_reviews
@@ -94,7 +96,7 @@ def _database() -> Iterator[Problem]:
         yield _error("migrations-pending", why, "Run `manage.py migrate`.")
 
 
-def _mail(_now: datetime) -> Iterator[Problem]:
+def _mail(now: datetime) -> Iterator[Problem]:
     if not settings.MAIL_NOTICES:
         yield _warning("mail-off", "Nobody is told of tickets by mail.", "Set MAIL_NOTICES=true.")
         return
@@ -107,17 +109,28 @@ def _mail(_now: datetime) -> Iterator[Problem]:
             "Set EMAIL_URL=smtp+tls://user:password@host:587.",
         )
     failing = Delivery.objects.filter(
-        channel="email", state=Delivery.State.WAITING, attempts__gte=1
+        channel__in=MAILS, state=Delivery.State.WAITING, attempts__gte=1
     ).exclude(last_error="")
     last = failing.order_by("-created_at").first()
     if last is not None:
         message = f"{failing.count()} mails failed and are tried again: {last.last_error}"
         yield _error("mail-failing", message, "Mend EMAIL_URL; they go out by themselves.")
+    lost = unreached(since=now - PARKED_FOR)
+    if lost is not None:
+        whom = f", the newest to {lost.person.label} ({lost.person.email})" if lost.person else ""
+        yield _error(
+            "mail-parked",
+            f"{lost.mails} mail{'s were' if lost.mails > 1 else ' was'} given up{whom}: "
+            f"{lost.newest.last_error or 'no reason was noted'}",
+            "Correct the address under People, or EMAIL_URL; then press “Send again” under "
+            "Deliveries.",
+        )
 
 
 def _deliveries(now: datetime) -> Iterator[Problem]:
     parked = (
         Delivery.objects.filter(state=Delivery.State.PARKED, created_at__gte=now - PARKED_FOR)
+        .exclude(channel__in=MAILS)
         .order_by()
         .values_list("channel")
         .annotate(count=Count("pk"), last=Max("last_error"))
@@ -129,7 +142,8 @@ def _deliveries(now: datetime) -> Iterator[Problem]:
             "Mend the target, then press “Send again” under Deliveries.",
         )
     waiting = Delivery.objects.filter(state=Delivery.State.WAITING)
-    failing = waiting.filter(attempts__gte=1).exclude(last_error="").exclude(channel="email")
+    failing = waiting.filter(attempts__gte=1).exclude(last_error="")
+    failing = failing.exclude(channel__in=MAILS)
     last_one = failing.order_by("-created_at").first()
     if last_one is not None:
         yield _warning(

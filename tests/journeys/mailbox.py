@@ -18,16 +18,30 @@ LINK = re.compile(r"https?://[^\s/]+/a/([A-Za-z0-9_-]{43})\b")
 
 @dataclass
 class Mailbox:
-    """Every mail that came, in order; `refuse` answers the next ones with an error instead."""
+    """Every mail that came, in order; `refuse` answers the next ones with an error instead.
+
+    `unknown` are addresses and what the server answers to whoever writes to them; `bad` is what it
+    answers to every mail once it has read it, quoting its `{link}`.
+    """
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
     refuse: int = 0
+    unknown: dict[str, str] = field(default_factory=dict)
+    bad: str = ""
 
     @property
     def url(self) -> str:
         """Return the address to give as EMAIL_URL."""
         return f"smtp://127.0.0.1:{self.port}"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address in self.unknown:
+            return self.unknown[address]
+        envelope.rcpt_tos.append(address)
+        return "250 known"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         if self.refuse:
@@ -35,6 +49,8 @@ class Mailbox:
             return "451 come back later"
         mail = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
+        if self.bad:
+            return self.bad.format(link=link_in(mail))
         self.mails.append(mail)
         return "250 taken"
 
