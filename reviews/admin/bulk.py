@@ -19,7 +19,7 @@ from audit.clock import db_now
 from reviews.actions import SENTENCES, available_actions, poll_before
 from reviews.admin.around import assign_to
 from reviews.admin.pages import SeeOther, desk_page, person_of
-from reviews.admin.queue import Row, for_rows, row_of
+from reviews.admin.rows import Row, for_rows, row_of
 from reviews.api.desk_work import limit_bulk
 from reviews.display import fields
 from reviews.models import Ticket

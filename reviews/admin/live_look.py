@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpRequest
 
 from approvals.models import User
-from reviews.admin.queue import PAGE, QueuePage, Row, for_rows, row_of
+from reviews.admin.queue import PAGE, QueuePage
+from reviews.admin.rows import Row, for_rows, row_of
 from reviews.display import inert
 from reviews.models import Ticket
 from reviews.presence import viewers

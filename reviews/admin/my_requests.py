@@ -15,7 +15,7 @@ from approvals.errors import Refusal
 from approvals.models import Decision, User
 from audit.clock import db_now
 from reviews.admin.pages import desk_page
-from reviews.admin.queue import Chip, chip_of, for_rows, row_of
+from reviews.admin.rows import Chip, chip_of, for_rows, row_of
 from reviews.models import Ticket
 from reviews.services.tickets import cancel_ticket
 

@@ -22,9 +22,9 @@ from audit.differences import differences
 from reviews.admin.pages import person_of
 from reviews.admin.policy_edit import PolicyEdit
 from reviews.admin.settings_pages import SettingsAdmin, confirmed, proof_of
-from reviews.display.walkthrough import walk_of_policy
 from reviews.models import Checkpoint, Rule
 from reviews.services.managers import PUBLISH, other_managers
+from reviews.services.walkthrough import walk_of_policy
 from reviews.sla import PRIORITIES
 
 

@@ -1,167 +1,30 @@
 """The queue: what waits, ranked; one query per page whatever its length."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import OuterRef, Prefetch, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest
 
-from approvals.models import User, Vote
-from approvals.options import ALLOWING
+from approvals.models import User
 from audit.clock import shown_now
-from reviews import ordering
+from reviews import flags, ordering
+from reviews.admin.first_steps import first_steps
 from reviews.admin.narrowing import Narrowing
-from reviews.display import inert, moments
-from reviews.display.fields import currency_of, money
-from reviews.display.switches import switched_off
-from reviews.models import Assignment, Lane, Queue, Ticket
-from reviews.models.checkpoint import Risk
+from reviews.admin.rows import Row, for_rows, row_of
+from reviews.display import inert
+from reviews.models import Assignment, Checkpoint, Lane, Queue, Ticket
 from reviews.querysets import CountUpTo, TicketQuerySet
+from reviews.services.preferences import density_of, views_of
 
 PAGE = 50
 # So many tickets of a lane are counted and no more; the page says 99+ from here on.
 MANY = 100
 MOST_QUEUES = 12
 SHOWN = {"mine": "Mine", "waiting": "Waiting", "decided": "Decided", "all": "All"}
-_WORDS = {
-    Ticket.Status.APPROVED: ("done", "good", "Approved"),
-    Ticket.Status.ANSWERED: ("done", "good", "Answered"),
-    Ticket.Status.REJECTED: ("no", "", "Rejected"),
-    Ticket.Status.NEEDS_CHANGES: ("return", "", "Needs changes"),
-    Ticket.Status.EXPIRED: ("clock", "", "Expired"),
-    Ticket.Status.CANCELLED: ("no", "", "Cancelled"),
-    Ticket.Status.REVOKED: ("return", "", "Revoked"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A word with its icon; the tone only repeats what the word says."""
-
-    icon: str
-    tone: str
-    word: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One ticket in the list."""
-
-    ticket: Ticket
-    amount: str
-    chip: Chip
-    needed: int
-    given: int
-    holder: User | None
-
-    @property
-    def selectable(self) -> bool:
-        """Tell whether it may be chosen together with others: it waits, and no risk is high."""
-        return self.waits and self.ticket.risk != Risk.HIGH
-
-    @property
-    def waits(self) -> bool:
-        """Tell whether people are asked about it now."""
-        return self.ticket.status == Ticket.Status.PENDING and not self.ticket.decision.settled_at
-
-    @property
-    def together(self) -> bool:
-        """Tell whether many like it may get one answer."""
-        return self.ticket.risk == Risk.LOW
-
-    @property
-    def dots(self) -> list[bool]:
-        """Return one mark per vote needed, true where it is given; none where one is enough."""
-        return [place < self.given for place in range(self.needed)] if self.needed > 1 else []
-
-
-def chip_of(ticket: Ticket, *, now: datetime) -> Chip:
-    """Return where a ticket stands in time, or how it ended."""
-    decision = ticket.decision
-    if ticket.paused_at is not None and ticket.status == Ticket.Status.NEEDS_CHANGES:
-        return Chip("pause", "", "Needs changes, clock paused", ticket.paused_at)
-    if ticket.status != Ticket.Status.PENDING:
-        icon, tone, word = _WORDS[Ticket.Status(ticket.status)]
-        return Chip(icon, tone, word, ticket.closed_at or ticket.created_at)
-    if decision.settled_at is not None and decision.final_at is not None:
-        return Chip("pause", "", f"In effect {moments.clock(decision.final_at, now=now)}",
-                    decision.final_at)  # fmt: skip
-    left = ticket.due_at - now
-    if left <= timedelta(0):
-        return Chip("overdue", "bad", f"Overdue {moments.length(-left)}", ticket.due_at)
-    # No moment is left in which it would be told: it was.
-    if ticket.due_soon_at is None or ticket.due_soon_at <= now:
-        return Chip("soon", "warn", f"Due soon, {moments.length(left)}", ticket.due_at)
-    return Chip("clock", "", f"On track, {moments.length(left)}", ticket.due_at)
-
-
-def progress(question: dict[str, Any], votes: list[Vote]) -> tuple[int, int]:
-    """Return (votes needed through all stages, votes the leading answer has).
-
-    For the list only: every vote counts here, the ticket's own page re-checks each voter's rights.
-    """
-    needed = sum(
-        need["count"]
-        for stage in question["stages"]
-        for need in stage["needs"]
-        if isinstance(need["count"], int)
-    )
-    effects = {option["key"]: option["effect"] for option in question["options"]}
-    tally: dict[tuple[str, str], int] = {}
-    for vote in votes:
-        if effects.get(vote.choice) in ALLOWING:
-            outcome = (vote.choice, vote.outcome_digest)
-            tally[outcome] = tally.get(outcome, 0) + 1
-    return needed, min(max(tally.values(), default=0), needed)
-
-
-def row_of(ticket: Ticket, *, now: datetime) -> Row:
-    """Return what the list shows of a ticket whose votes and assignments are prefetched."""
-    needed, given = progress(ticket.decision.question, list(ticket.decision.votes.all()))
-    held = [
-        assignment
-        for assignment in ticket.assignments.all()
-        if assignment.until is None or assignment.until > now
-    ]
-    amount = "" if ticket.amount is None else money(ticket.amount, currency_of(ticket.proposal))
-    return Row(
-        ticket=ticket,
-        amount=amount,
-        chip=chip_of(ticket, now=now),
-        needed=needed,
-        given=given,
-        holder=held[0].person if held else None,
-    )
-
-
-def for_rows(tickets: TicketQuerySet) -> TicketQuerySet:
-    """Read with the tickets all that their rows show, in a fixed number of queries."""
-    return (
-        tickets.select_related("checkpoint", "requester", "decision", "queue", "region")
-        .defer(
-            *("ai", "asked", "interaction", "pipeline", "decision__content"),
-            *("decision__approved_content", "checkpoint__proposal_schema", "checkpoint__view"),
-        )
-        .prefetch_related(
-            Prefetch("decision__votes", Vote.objects.filter(withdrawn_at__isnull=True)),
-            Prefetch(
-                "assignments",
-                Assignment.objects.filter(released_at__isnull=True).select_related("person"),
-            ),
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One screen of the list and the link to what follows it."""
-
-    rows: list[Row]
-    more: str
+MOST_NEW = 99
 
 
 def find(tickets: TicketQuerySet, words: str) -> TicketQuerySet:
@@ -225,22 +88,23 @@ class QueuePage:
         mine = Assignment.objects.in_force(self.now).filter(person=self.user)
         return self.seen.waiting().filter(pk__in=mine.values("ticket"))
 
-    def page(self) -> Page:
-        """Return one screen, without counting what follows."""
+    def in_queue(self, tickets: TicketQuerySet) -> TicketQuerySet:
+        """Return those that wait in the chosen queue; all of them where none is chosen."""
+        return tickets if self.queue is None else tickets.filter(queue=self.queue)
+
+    def page(self) -> tuple[list[Row], str]:
+        """Return one screen, and the link to what follows it, which is not counted."""
         if self.show in ("mine", "waiting"):
             ranked = self._ranked()
             found, after = ranked.tickets, str(ranked.after or "")
         else:
             found, after = self._latest()
-        return Page([row_of(ticket, now=self.now) for ticket in found], self.link(after=after))
+        return [row_of(ticket, now=self.now) for ticket in found], self.link(after=after)
 
     def _wanted(self, tickets: TicketQuerySet) -> TicketQuerySet:
         if self.narrowing:
             tickets = self.narrowing.apply(tickets, now=self.now)
         return for_rows(find(tickets, self.words))
-
-    def _chosen(self, lane: Lane) -> bool:
-        return self.queue is None or lane.queue_id == self.queue.pk
 
     def _ranked(self) -> ordering.Page:
         try:
@@ -248,10 +112,7 @@ class QueuePage:
         except ValueError:
             after = None  # the first page
         if self.show == "mine":
-            held = self.held()
-            if self.queue is not None:
-                held = held.filter(queue=self.queue)
-            rows = self._wanted(held)
+            rows = self._wanted(self.in_queue(self.held()))
             return ordering.scored_page(rows, now=self.now, after=after, size=PAGE)
         return ordering.waiting_page(
             self.user,
@@ -259,7 +120,11 @@ class QueuePage:
             after=after,
             size=PAGE,
             queues=None if self.queue is None else [self.queue.pk],
-            lanes=[lane for lane in self.lanes if lane.waiting and self._chosen(lane)],
+            lanes=[
+                lane
+                for lane in self.lanes
+                if lane.waiting and (self.queue is None or lane.queue_id == self.queue.pk)
+            ],
             rows=self._wanted(Ticket.objects.all()),
         )
 
@@ -267,13 +132,11 @@ class QueuePage:
         tickets = self.seen
         if self.show == "decided":
             tickets = tickets.exclude(status__in=["pending", "needs_changes"])
-        if self.queue is not None:
-            tickets = tickets.filter(queue=self.queue)
         try:
             tickets = tickets.filter(pk__lt=UUID(self.asked["after"]))
         except ValueError:
             pass  # the first page
-        found = list(self._wanted(tickets).order_by("-pk")[: PAGE + 1])
+        found = list(self._wanted(self.in_queue(tickets)).order_by("-pk")[: PAGE + 1])
         return found[:PAGE], found[PAGE - 1].pk.hex if len(found) > PAGE else ""
 
     def link(self, **changed: str) -> str:
@@ -302,25 +165,107 @@ class QueuePage:
 
     def context(self) -> dict[str, Any]:
         """Return everything the page shows."""
-        page = self.page()
+        rows, more = self.page()
         return {
             "title": "Queue",
             "now": self.now,
-            "rows": page.rows,
-            "more": page.more,
+            "rows": rows,
+            "more": more,
             "show": self.show,
             "words": self.words,
             "queue": self.queue,
             "summary": self.summary(),
-            "switched_off": switched_off(),
+            "switched_off": _switched_off(),
             "filters": [
                 (title, self.link(show="" if key == "waiting" else key), key == self.show)
                 for key, title in SHOWN.items()
             ],
-            "queues": [
-                (queue.name, self.link(queue="" if queue == self.queue else queue.slug),
-                 queue == self.queue)
-                for queue in self.queues
-            ] if len(self.queues) > 1 else [],
-            "narrowed": bool(self.words or self.queue or self.show == "mine"),
-        }  # fmt: skip
+            **frame(self, rows),
+        }
+
+
+def frame(page: QueuePage, rows: list[Row]) -> dict[str, Any]:
+    """Return what the queue's page shows beside its rows."""
+    narrowing = page.narrowing
+    here = page.link()
+    return {
+        "density": density_of(page.user),
+        "query": here.lstrip("?"),
+        "picks": [
+            (pick, [(word, page.link(**{pick.key: "" if on else value}), on)
+                    for word, value, on in pick.choices])
+            for pick in narrowing.picks([row.ticket for row in rows])
+        ],
+        "toggles": [
+            ("Overdue", page.link(overdue="" if narrowing.overdue else "1"), narrowing.overdue),
+            ("Escalated", page.link(escalated="" if narrowing.escalated else "1"),
+             narrowing.escalated),
+        ],
+        "kept": [
+            (view["name"], f"?{view['query']}", f"?{view['query']}" == here)
+            for view in views_of(page.user)
+        ],
+        "narrowing": narrowing.query().items(),
+        "narrowed": bool(narrowing or page.words or page.queue),
+        "clear": "?" if page.show == "waiting" else f"?show={page.show}",
+        "since": edge(page.now).hex,
+        "selecting": any(row.selectable for row in rows),
+        "queues": _queues(page) if len(page.queues) > 1 else [],
+        **({} if rows else _nothing(page)),
+    }  # fmt: skip
+
+
+def _queues(page: QueuePage) -> list[tuple[str, int, str, bool]]:
+    return [
+        (queue.name, page.waiting_in(queue), page.link(queue="" if here else queue.slug), here)
+        for queue in page.queues
+        for here in [queue == page.queue]
+    ]
+
+
+def _nothing(page: QueuePage) -> dict[str, Any]:
+    """Return what an empty list says of the rest: held by others, escalated, decided last."""
+    held = Assignment.objects.in_force(page.now).exclude(person=page.user)
+    waiting = page.seen.waiting().order_by()
+    return {
+        "others_hold": waiting.filter(pk__in=held.values("ticket")).count(),
+        "escalated": waiting.exclude(decision__escalated=[]).count(),
+        "last": page.seen.filter(closed_at__isnull=False).order_by("-closed_at").first(),
+        "first_steps": first_steps(page.user) if page.show in ("waiting", "all") else [],
+    }
+
+
+def edge(at: datetime) -> UUID:
+    """Return the id after which a ticket made from this instant on sorts (UUID version 7)."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
+def arrivals(request: HttpRequest, page: QueuePage) -> dict[str, Any]:
+    """Return how many tickets came since a list was made, and where to see them.
+
+    Ids sort by the time they were made, so this reads only what is new.
+    """
+    try:
+        since = UUID(hex=str(request.GET.get("since", "")))
+    except ValueError:
+        since = edge(page.now)
+    if page.show not in ("waiting", "all"):
+        return {"new": 0, "link": page.link()}
+    found = page.in_queue(page.seen.waiting().filter(pk__gt=since))
+    found = page.narrowing.apply(found, now=page.now).order_by()
+    return {"new": len(found.values_list("pk")[:MOST_NEW]), "link": page.link()}
+
+
+def _switched_off() -> list[dict[str, str]]:
+    """Return the active checkpoints at which everything passes; no query while nothing is off."""
+    if not flags.any_off():
+        return []
+    standing = Checkpoint.objects.filter(active=True).values_list("title", "slug")
+    found = [(title, flags.switched_off_by(slug)) for title, slug in standing]
+    if any(variable == flags.EVERYWHERE for _, variable in found):
+        found = [("All checkpoints", flags.EVERYWHERE)]
+    return [
+        {"title": title, "sentence": flags.sentence(variable)}
+        for title, variable in found
+        if variable
+    ]

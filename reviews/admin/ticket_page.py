@@ -7,9 +7,10 @@ from typing import Any
 from approvals.models import Decision, User
 from approvals.question import Question
 from audit.clock import db_now
+from audit.models import AuditEvent
 from reviews.actions import poll_before
 from reviews.admin.card import Card, Typed, card_of
-from reviews.admin.queue import chip_of
+from reviews.admin.rows import chip_of
 from reviews.display import agent, fields, inert, moments, report, timeline, views
 from reviews.display.blind import blind_for
 from reviews.flags import sentence as off_sentence
@@ -17,9 +18,11 @@ from reviews.flags import switched_off_by
 from reviews.models import Ticket
 from reviews.representation import voter_name
 from reviews.services.offers import offered
+from reviews.services.track_record import record_of
 
 # What a pipeline's step tells beside its proposal; people read it with the proposal.
 _FROM_THE_PIPELINE = ("escalation_reason", "partial_result", "refinement_history")
+_MOST_EVENTS = 200
 
 
 class TicketPage:
@@ -81,13 +84,16 @@ class TicketPage:
             else fields.money(ticket.amount, fields.currency_of(self.content)),
             "claim": agent.claim_of(ai),
             "blind": self.blind is not None,
-            "track": "" if self.blind else agent.record_of(ticket),
+            "track": "" if self.blind else record_of(ticket),
             "votes": [
                 (voter_name(vote, self.people), vote, options.get(vote.choice, vote.choice))
                 for vote in self.poll.votes
             ],
             "remarks": self.remarks,
-            "story": timeline.story_of(ticket.stream, labels=options),
+            "story": timeline.story_of(
+                AuditEvent.objects.filter(stream=ticket.stream).order_by("seq")[:_MOST_EVENTS],
+                labels=options,
+            ),
             "raw": fields.pretty({"proposal": self.content, "ai": ai}),
             "hidden": any(
                 inert.has_hidden(text)

@@ -25,8 +25,7 @@ from reviews.admin.card import Typed
 from reviews.admin.live_look import look, marks, state_of
 from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import UNKNOWN_ACT, SeeOther, desk_page, person_of
-from reviews.admin.queue import QueuePage
-from reviews.admin.queue_frame import arrivals, frame
+from reviews.admin.queue import QueuePage, arrivals
 from reviews.admin.sent import answer_of, proof_sent, reason_of, remark_of, typed_of, version_of
 from reviews.admin.ticket_page import TicketPage
 from reviews.display import moments
@@ -81,9 +80,7 @@ class TicketAdmin(ReadOnlyAdmin):
         """Show the queue."""
         user = person_of(request)
         page = QueuePage(request, user)
-        context = page.context()
-        context |= frame(page, context["rows"])
-        context |= told_before(request, user)
+        context = {**page.context(), **told_before(request, user)}
         context["nothing"] = "nothing" in request.GET
         context["away"] = away_now(user, now=page.now)
         return desk_page(request, "queue.html", context)

@@ -1,15 +1,11 @@
-"""What the agent says of its own proposal: a claim, shown beside the facts, with its record."""
+"""What the agent says of its own proposal: a claim, shown beside the facts."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from reviews.display.fields import pretty, scalar_text
-from reviews.models import Ticket
+from reviews.display.fields import is_number, pretty, scalar_text
 
 _BARS = 8
-_ALIKE = 0.05
-_LOOKED_AT = 300
-_ENOUGH = 20
 BAR_WIDTH = 120
 
 
@@ -44,16 +40,12 @@ def claim_of(ai: Any) -> Claim | None:
     confidence = ai.get("confidence")
     return Claim(
         prediction=_line(prediction),
-        confidence=f"{confidence:.2f}" if _number(confidence) else "",
+        confidence=f"{confidence:.2f}" if is_number(confidence) else "",
         model=_line(ai.get("model")),
         reasoning=reasoning if isinstance(reasoning, str) else _line(reasoning),
         bars=_bars(ai.get("features")),
         options=_options(ai.get("options")),
     )
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _line(value: Any) -> str:
@@ -64,7 +56,7 @@ def _line(value: Any) -> str:
 
 def _bars(features: Any) -> tuple[Bar, ...]:
     rows = [row for row in features if isinstance(row, dict)] if isinstance(features, list) else []
-    weighed = [row for row in rows if _number(row.get("importance"))]
+    weighed = [row for row in rows if is_number(row.get("importance"))]
     weighed.sort(key=lambda row: -abs(row["importance"]))
     weighed = weighed[:_BARS]
     most = max((abs(row["importance"]) for row in weighed), default=0) or 1
@@ -87,7 +79,7 @@ def _options(options: Any) -> tuple[dict[str, Any], ...]:
         {
             "label": _line(option.get("label") or option.get("key")),
             "confidence": f"{option['confidence']:.2f}"
-            if _number(option.get("confidence"))
+            if is_number(option.get("confidence"))
             else "",
             "pros": _lines(option.get("pros")),
             "cons": _lines(option.get("cons")),
@@ -101,29 +93,3 @@ def _lines(value: Any) -> list[str]:
     if value is None:
         return []
     return [_line(item) for item in value] if isinstance(value, list) else [_line(value)]
-
-
-def record_of(ticket: Ticket) -> str:
-    """Return how often people agreed at this confidence, in words; one bounded query."""
-    confidence = ticket.ai.get("confidence") if isinstance(ticket.ai, dict) else None
-    if not _number(confidence):
-        return ""
-    decided = (
-        Ticket.objects.filter(
-            checkpoint=ticket.checkpoint_id,
-            status__in=[Ticket.Status.APPROVED, Ticket.Status.REJECTED, Ticket.Status.ANSWERED],
-            decision__by="votes",
-        )
-        .order_by("-id")
-        .values_list("ai", "decision__effect", "decision__amendments")[:_LOOKED_AT]
-    )
-    alike = [
-        effect in ("allow", "answer") and amendments is None
-        for ai, effect, amendments in decided
-        if isinstance(ai, dict)
-        and _number(ai.get("confidence"))
-        and abs(ai["confidence"] - confidence) <= _ALIKE
-    ]
-    if len(alike) < _ENOUGH:
-        return "too few decisions like this to compare"
-    return f"people agreed in {sum(alike)} of {len(alike)} like this"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 _PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -50,6 +50,11 @@ class Change:
 def is_scalar(value: object) -> bool:
     """Tell whether a value fits on a line: text, number, yes or no, or nothing."""
     return value is None or isinstance(value, str | int | float | bool)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def scalar_text(value: object) -> str:
@@ -106,8 +111,7 @@ def effect(
 
 def is_amount(value: object, amount: Decimal | None) -> bool:
     """Tell whether a value of the proposal is the amount the ticket states."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and amount is not None and Decimal(repr(value)) == amount
+    return is_number(value) and amount is not None and Decimal(repr(value)) == amount
 
 
 def _as_money(value: Any, amount: Decimal | None, proposal: Mapping[str, Any]) -> str:
@@ -183,9 +187,8 @@ def _columns_of(schema: object, name: str) -> list[str]:
 def _field(name: str, label: str, value: Any, columns: list[str]) -> Field:
     if is_scalar(value):
         text = scalar_text(value)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
         wide = len(text) > _LONG or "\n" in text
-        return Field(name, label, "text", text, wide=wide, number=number)
+        return Field(name, label, "text", text, wide=wide, number=is_number(value))
     if isinstance(value, list) and all(is_scalar(item) for item in value):
         texts = tuple(scalar_text(item) for item in value)
         return Field(name, label, "list", items=texts, wide=sum(map(len, texts)) > _LONG)
@@ -235,16 +238,17 @@ def changes_between(
             continue
         label = labels.get(name) or humanised(name)
         if name not in after:
-            found.append(Change(label, "removed", (("del", _text(before[name])),)))
+            found.append(Change(label, "removed", (("del", text_of(before[name])),)))
         elif name not in before:
-            found.append(Change(label, "added", (("ins", _text(after[name])),)))
+            found.append(Change(label, "added", (("ins", text_of(after[name])),)))
         else:
-            pieces = _pieces(_text(before[name]), _text(after[name]))
+            pieces = _pieces(text_of(before[name]), text_of(after[name]))
             found.append(Change(label, "changed", pieces))
     return found
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a value as one text, whatever it holds."""
     return scalar_text(value) if is_scalar(value) else pretty(value)
 
 

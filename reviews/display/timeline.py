@@ -1,13 +1,11 @@
 """One ticket's story as people read it, from the audit trail."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from audit.models import AuditEvent
-
-_MOST = 200
 
 _CAST = "ticket.vote_cast"
 
@@ -60,12 +58,11 @@ class Moment:
     hash: str
 
 
-def story_of(stream: str, *, labels: Mapping[str, str]) -> list[Moment]:
-    """Return the story of one stream, oldest first.
+def story_of(events: Iterable[AuditEvent], *, labels: Mapping[str, str]) -> list[Moment]:
+    """Return events of one stream as lines of its story, in their order.
 
     :param labels: the options' keys with their labels, so that votes read as they were shown.
     """
-    events = AuditEvent.objects.filter(stream=stream).order_by("seq")[:_MOST]
     return [_moment(event, labels) for event in events]
 
 

@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from reviews.display.fields import Field, humanised, is_scalar, pretty, scalar_text, worded
+from reviews.display.fields import (
+    Field,
+    humanised,
+    is_number,
+    is_scalar,
+    scalar_text,
+    text_of,
+    worded,
+)
 
 BAR_WIDTH = 120
 _MOST_SAMPLES = 20
@@ -145,7 +153,7 @@ def _samples(value: Any, _entry: object, _proposal: object) -> tuple[Shown, set[
 
 def _breakdown(value: Any, _entry: object, _proposal: object) -> tuple[Shown, set[str]]:
     parts = value if isinstance(value, dict) and 0 < len(value) <= _MOST_LINES else {}
-    if not all(_is_number(amount) and amount >= 0 for amount in parts.values()):
+    if not all(is_number(amount) and amount >= 0 for amount in parts.values()):
         return (), set()
     total, most = sum(parts.values()), max(parts.values(), default=0)
     slices = [
@@ -199,7 +207,7 @@ def _compare(
     if not isinstance(before, str) or before not in proposal:
         return (), set()
     sides = _sides(entry, proposal)
-    pieces = worded(_text(proposal[before]), _text(value))
+    pieces = worded(text_of(proposal[before]), text_of(value))
     columns, rows = _metrics(proposal.get(str(entry.get("metrics"))), sides)
     comparison = Comparison(
         before=sides[0],
@@ -244,14 +252,6 @@ def _metrics(
         for measure in measures
     )
     return tuple(columns), rows
-
-
-def _text(value: Any) -> str:
-    return scalar_text(value) if is_scalar(value) else pretty(value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _tickets(value: Any, _entry: object, _proposal: object) -> tuple[Shown, set[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 
-from reviews.display.fields import humanised, is_scalar, scalar_text
+from reviews.display.fields import humanised, is_number, is_scalar, scalar_text
 from reviews.display.inert import has_hidden
 
 _CHOOSE = ("", "Choose …")
@@ -207,7 +207,7 @@ def _leaves(
 
 
 def _bound(value: object) -> int | float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if is_number(value) else None
 
 
 def _escaped(name: str) -> str:

@@ -9,12 +9,12 @@ from approvals.errors import Refusal, SchemaMismatch
 from approvals.models import User
 from approvals.services.policies import rendered
 from approvals.services.polls import question_of
-from reviews.display.walkthrough import Walk, walk_of
 from reviews.expressions import RuleInvalid, SchemaKey, compile_expression
 from reviews.models import Checkpoint, Region, Rule
 from reviews.rules import complete
 from reviews.services.bulk import tried_ticket
 from reviews.services.requests import TicketRequest
+from reviews.services.walkthrough import Walk, walk_of
 from reviews.sla import deadlines
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from approvals.errors import AlreadyDecided
 from audit.clock import db_now, shifted
-from reviews.admin.queue import chip_of
+from reviews.admin.rows import chip_of
 from reviews.models import Calendar, Delivery, Queue, Ticket
 from reviews.services.sweeps import sweep_deadlines
 from reviews.services.tickets import resubmit_ticket
