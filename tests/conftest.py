@@ -99,11 +99,12 @@ def _fresh_counters(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db"):
         from django.core.cache import cache
 
-        from approvals.api import throttles
+        from approvals.api.throttles import MINUTE
+        from reviews.services.quotas import HOUR
 
         cache.clear()
-        throttles._here.clear()
-        throttles._unshared.clear()
+        MINUTE.forget()
+        HOUR.forget()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What people do around a vote: skip, assign, escalate, answer many alike, try a mail."""
 
-import time
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -9,7 +8,7 @@ from rest_framework.response import Response
 
 from approvals.api.fields import Choice, Instant, StrictSerializer, Text, Whole
 from approvals.api.schema import describe, sent
-from approvals.api.throttles import WINDOW, count
+from approvals.api.throttles import MINUTE
 from approvals.api.views import VOTE, ApiView
 from approvals.errors import TooMany
 from approvals.models import User
@@ -256,6 +255,5 @@ def limit_bulk(person: User) -> None:
 
     :raises TooMany: when there were too many in this minute.
     """
-    now = time.time()
-    if count(f"bulk:{person.pk}:{int(now // WINDOW)}") > BULKS_A_MINUTE:
-        raise TooMany(retry_after=WINDOW - int(now % WINDOW))
+    if MINUTE.count(f"bulk:{person.pk}") > BULKS_A_MINUTE:
+        raise TooMany(retry_after=MINUTE.left())

@@ -1,6 +1,5 @@
 """Open a link, look at its page, decide on it. Only POST ever changes anything."""
 
-import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,14 +9,14 @@ from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.views import View
 
-from approvals.api.throttles import WINDOW, count
+from approvals.api.throttles import MINUTE
 from approvals.confirmation import confirmed_lately
 from approvals.errors import Invalid, Refusal, SignInNeeded, TooMany
 from approvals.models import DecisionLink, User
 from approvals.safeguards import Confirmed
 from approvals.services.links import find_link, read_link
 from audit.context import acting
-from reviews.admin.card import Typed
+from reviews.admin.choices import Typed
 from reviews.admin.pages import SeeOther
 from reviews.admin.sent import answer_of, proof_sent, typed_of
 from reviews.display.moments import zone_of
@@ -133,8 +132,7 @@ class LinkPage(Quiet):
         try:
             if not page.may_ask_again:
                 raise REFUSALS.get(page.state, Invalid)
-            window = int(time.time() // WINDOW)
-            if count(f"fresh-link:{link.person_id}:{window}") > MOST_FRESH:
+            if MINUTE.count(f"fresh-link:{link.person_id}") > MOST_FRESH:
                 raise TooMany("A fresh link was sent just now; look into your mail.")
             request_fresh_link(link=link)
         except Refusal as refusal:
@@ -155,18 +153,17 @@ def shown(
         context["sign_in"] = sign_in_address(page.link)
         response = render(request, "decide/page.html", context, status=status)
     if status == TooMany.status:
-        response.headers["Retry-After"] = str(WINDOW)
+        response.headers["Retry-After"] = str(MINUTE.window)
     return response
 
 
 def unknown(request: HttpRequest) -> HttpResponse:
     """Answer every wrong link alike, and ever fewer of them from one address."""
-    now = time.time()
-    wrong = count(f"wrong-link:{request.META.get('REMOTE_ADDR', '')}:{int(now // WINDOW)}")
+    wrong = MINUTE.count(f"wrong-link:{request.META.get('REMOTE_ADDR', '')}")
     status = TooMany.status if wrong > MOST_WRONG else 404
     response = render(request, "decide/unknown.html", status=status)
     if status == TooMany.status:
-        response.headers["Retry-After"] = str(WINDOW - int(now % WINDOW))
+        response.headers["Retry-After"] = str(MINUTE.left())
     return response
 
 
