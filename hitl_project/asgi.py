@@ -2,12 +2,17 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any
 
 import django
 from channels.routing import ProtocolTypeRouter, URLRouter
+
+Handler = Callable[[int, FrameType | None], Any]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_project.settings")
 
@@ -29,6 +34,7 @@ def build() -> Any:
     django.setup(set_prefix=False)  # before the routes and their models are imported
     from hitl_project.handlers import HttpHandler
     from hitl_project.urls import websocket_urlpatterns
+    from reviews.live import end_waiting
 
     async def lifespan(
         _scope: dict[str, Any],
@@ -43,6 +49,7 @@ def build() -> Any:
         if settings.EMBEDDED:
             await send({"type": "lifespan.startup.failed", "message": NEEDS_REDIS})
             return
+        _on_signals(end_waiting)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -50,6 +57,21 @@ def build() -> Any:
     # Who may have a socket, `reviews.sockets.door` says: programs come without an origin.
     websocket = URLRouter(websocket_urlpatterns)
     return ProtocolTypeRouter({"http": HttpHandler(), "websocket": websocket, "lifespan": lifespan})
+
+
+def _on_signals(do: Callable[[], None]) -> None:
+    """Do this as soon as the server is told to stop, before what it does itself."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        servers = signal.getsignal(number)
+        if callable(servers):
+
+            def both(number: int, frame: FrameType | None, then: Handler = servers) -> None:
+                do()
+                then(number, frame)
+
+            signal.signal(number, both)
 
 
 try:

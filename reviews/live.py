@@ -6,8 +6,9 @@ is heard is a hint and may be lost: whoever waits looks again by themselves now 
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -51,6 +52,10 @@ class Listener:
     def miss(self) -> None:
         """Note that something may have happened unheard."""
         self.missed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the waiter look up, though nothing was heard."""
         self._woken.set()
 
     async def changed(self) -> dict[str, Change]:
@@ -69,6 +74,7 @@ class Hub:
         self._by_ticket: dict[str, set[Listener]] = {}
         self._joined = asyncio.Event()
         self._deaf = False
+        self.ending = False
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._listen_forever())
         # A loop that ends cancels its tasks; the next one gets a hub of its own.
@@ -96,6 +102,12 @@ class Hub:
             kept.discard(one)
             if ticket_id is not None and not kept:
                 self._by_ticket.pop(ticket_id, None)
+
+    def end(self) -> None:
+        """Have all who wait here answer now: the process is about to end."""
+        self.ending = True
+        for one in [*self._listeners, *chain.from_iterable(self._by_ticket.values())]:
+            one.wake()
 
     def _pass_on(self, message: dict[str, Any]) -> None:
         changes = message["changes"]
@@ -148,3 +160,13 @@ def hub() -> Hub:
     if loop not in _hubs:
         _hubs[loop] = Hub()
     return _hubs[loop]
+
+
+def end_waiting() -> None:
+    """Have all who wait in this process answered, before it ends; signal handlers may call it.
+
+    Cut off later, their callers would hear of a failure where there is none.
+    """
+    for loop, one in list(_hubs.items()):
+        with suppress(RuntimeError):  # a loop that is closed has nobody waiting
+            loop.call_soon_threadsafe(one.end)

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import pairwise
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -55,6 +57,35 @@ def test_it_stops_within_five_seconds_although_sockets_are_open(data_folder):
         assert served.stop() < 5.0
         assert served.process.returncode == 0
         assert "Traceback" not in served.log
+
+
+@pytest.mark.real
+@pytest.mark.once
+def test_who_waits_while_it_stops_is_answered_instead_of_failed(data_folder):
+    known = manage("seed_demo", folder=data_folder, MAIL_NOTICES="false")
+    assert known.returncode == 0, known.stderr
+    demo = json.loads((data_folder / "demo.json").read_text())
+    key = {"Authorization": f"Bearer {demo['service_key']}"}
+    with serving(data_folder) as served, ThreadPoolExecutor(20) as waiters:
+        tickets = f"{served.url}/api/v1/tickets"
+        asked = Request(tickets, b'{"title": "x"}', {**key, "Content-Type": "application/json"})
+        ticket = json.loads(urlopen(asked, timeout=10).read())["id"]
+        patient = Request(f"{tickets}/{ticket}", headers={**key, "Prefer": "wait=50"})
+        answers = [waiters.submit(_answer, patient) for _ in range(20)]
+        # All wait once one more is told at once that it need not.
+        _answer(Request(f"{tickets}/{ticket}", headers={**key, "Prefer": "wait=1"}))
+
+        served.stop()
+
+        assert [answer.result(10) for answer in answers] == [(200, "pending")] * 20
+
+
+def _answer(request):
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())["status"]
+    except HTTPError as refused:
+        return refused.code, refused.read()
 
 
 @pytest.mark.real

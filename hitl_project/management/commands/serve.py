@@ -17,6 +17,7 @@ from django.db import DatabaseError
 from hitl_project import embedded
 from hitl_project.env import stop
 from reviews.alive import pending_migrations
+from reviews.live import end_waiting
 
 # How long after the signal open requests may go on, then running tasks; after the last of these
 # the process ends whatever still hangs.
@@ -30,6 +31,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
+            end_waiting()
             # In a thread of its own: the signal may have come while this one held a lock.
             threading.Thread(target=embedded.halt_threads, daemon=True).start()
             last = threading.Timer(AT_MOST, end_now)
