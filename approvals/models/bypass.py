@@ -62,6 +62,6 @@ class Bypass(models.Model):
     def __str__(self) -> str:
         return f"Bypass by {self.started_by} from {self.starts_at:%Y-%m-%d %H:%M}"
 
-    def covers(self, policy: str) -> bool:
-        """Tell whether questions of this policy, named by its slug, are in its scope."""
-        return not self.scope or policy in self.scope
+    def covers(self, place: str) -> bool:
+        """Tell whether what is asked at this place, a checkpoint by its slug, is in its scope."""
+        return not self.scope or place in self.scope

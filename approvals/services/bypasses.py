@@ -74,7 +74,7 @@ def start_bypass(
 
     A password or code is checked at every call: having signed in does not count, however lately.
 
-    :param scope: slugs of policies; none means all.
+    :param scope: slugs of checkpoints; none means all.
     :param tell: called in the transaction, with the event that was just recorded.
     :raises Refusal: MachineCannotBypass, ChannelNotAllowed, NotAllowed, Invalid, BypassUnreviewed
         while one of theirs was not looked at; IdentityNotConfirmed, TooManyTries.
@@ -173,8 +173,8 @@ def mark_reviewed(*, bypass_id: UUID, outcome: str, reason: str, by: User | None
         trail.tell(stream, "bypass.reviewed", by=by, at=now, reason=reason, data=facts)
 
 
-def covering(*, policy: str, now: datetime) -> Bypass | None:
-    """Return the bypass under which a question of this policy passes now, or None.
+def covering(*, place: str, now: datetime) -> Bypass | None:
+    """Return the bypass under which what is asked at this place passes now, or None.
 
     It cannot be ended before the present transaction is, so that what passes under it is in its
     review. Others pass under it at the same time.
@@ -186,7 +186,7 @@ def covering(*, policy: str, now: datetime) -> Bypass | None:
         f"WHERE ended_at IS NULL AND ends_at > %s AND starts_at <= %s ORDER BY id{share}",
         [at, at],
     )
-    return next((bypass for bypass in running if bypass.covers(policy)), None)
+    return next((bypass for bypass in running if bypass.covers(place)), None)
 
 
 def running(now: datetime) -> QuerySet[Bypass]:

@@ -128,7 +128,7 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
 def _context(user: User) -> dict[str, Any]:
     now = db_now()
     may_start = user.has_perm(RIGHT)
-    titles = dict(Checkpoint.objects.values_list("question__slug", "title"))
+    titles = dict(Checkpoint.objects.values_list("slug", "title"))
 
     def scope_of(bypass: Bypass) -> str:
         return ", ".join(titles.get(slug, slug) for slug in bypass.scope) or "Everything"

@@ -154,7 +154,7 @@ def _bypass(checkpoint: Checkpoint, judged: Judged, *, now: datetime) -> Bypass 
         return None
     if not getattr(checkpoint, "bypass_running", True):
         return None
-    return covering(policy=judged.policy.slug, now=now)
+    return covering(place=checkpoint.slug, now=now)
 
 
 def passes_under(bypass: Bypass, rule: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from approvals.models import ApprovalPolicy, Bypass, Decision, Vote
+from approvals.models import Bypass, Decision, Vote
 from approvals.services.bypasses import mark_reviewed, renew_review
 from audit.ids import least_id_at
 from reviews.flags import BYPASS_REVIEW
@@ -112,15 +112,11 @@ def _reviewed(bypass: Bypass, decision: Decision) -> None:
     )
 
 
-def slugs_of_policies(checkpoints: list[str]) -> tuple[list[str], list[str]]:
-    """Return the policies these checkpoints ask under, and the names no checkpoint bears."""
+def passable(checkpoints: list[str]) -> tuple[list[str], list[str]]:
+    """Return which of these a bypass can be for, and the names no such checkpoint bears."""
     found = Checkpoint.objects.filter(slug__in=checkpoints, active=True).exclude(slug=BYPASS_REVIEW)
     known = set(found.values_list("slug", flat=True))
-    asked = ApprovalPolicy.objects.filter(
-        Q(pk__in=found.values("question")) | Q(pk__in=found.values("rules__question"))
-    )
-    policies = sorted(set(asked.values_list("slug", flat=True)))
-    return policies, [slug for slug in checkpoints if slug not in known]
+    return sorted(known), [slug for slug in checkpoints if slug not in known]
 
 
 def review_of(bypass: Bypass) -> Ticket | None:

@@ -17,7 +17,7 @@ from reviews import outbox
 from reviews.models import WebhookEndpoint
 from reviews.ready.roles import AUDITOR, LEAD, MANAGER
 from reviews.representation import envelope, iso
-from reviews.services.bypass_reviews import conclude_reviews, open_review, slugs_of_policies
+from reviews.services.bypass_reviews import conclude_reviews, open_review, passable
 from reviews.services.ready import load_bypass_review
 from reviews.services.turns import writing
 
@@ -44,7 +44,7 @@ def start_bypass(
     :raises Refusal: see `approvals.services.bypasses.start_bypass`.
     """
     length = bypasses.parse_length(duration)
-    policies, strangers = slugs_of_policies(list(checkpoints))
+    scope, strangers = passable(list(checkpoints))
     if strangers:
         message = f"There is no checkpoint `{strangers[0][:60]}` that could be passed."
         raise Invalid.at("/checkpoints", message)
@@ -57,7 +57,7 @@ def start_bypass(
         code=code,
         reason=reason,
         length=length,
-        scope=policies,
+        scope=scope,
         incident=incident,
         tell=_tell,
     )
@@ -108,7 +108,7 @@ def _tell(bypass: Bypass, draft: Draft) -> None:
     rows += [
         outbox.delivery(draft, "webhook", str(endpoint.pk), endpoint=endpoint, body=body)
         for endpoint in WebhookEndpoint.objects.filter(disabled_at__isnull=True).select_related(
-            "checkpoint__question"
+            "checkpoint"
         )
         if _hears(endpoint, bypass, draft)
     ]
@@ -118,7 +118,7 @@ def _tell(bypass: Bypass, draft: Draft) -> None:
 def _hears(endpoint: WebhookEndpoint, bypass: Bypass, draft: Draft) -> bool:
     if endpoint.types and draft.type not in endpoint.types:
         return False
-    return endpoint.checkpoint is None or bypass.covers(endpoint.checkpoint.question.slug)
+    return endpoint.checkpoint is None or bypass.covers(endpoint.checkpoint.slug)
 
 
 def bypass_members(bypass: Bypass) -> dict[str, Any]:

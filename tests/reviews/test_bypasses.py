@@ -28,7 +28,7 @@ from reviews.services.bypasses import end_bypass, people_told, start_bypass, swe
 from reviews.services.deliveries import dispatch_due
 from reviews.services.requests import TicketRequest
 from reviews.services.tickets import cancel_ticket, open_ticket, resubmit_ticket
-from tests.builders import PASSWORD, Cast, make_person
+from tests.builders import PASSWORD, Cast, make_checkpoint, make_person, make_policy
 from tests.stories import checkpoint, later, refused, types_told
 
 pytestmark = pytest.mark.db
@@ -117,6 +117,19 @@ class TestWhileActive:
         start(crew.lena, checkpoints=["data-purchase"])
         assert crew.open(checkpoint="data-purchase").status == "approved"
         assert crew.open().status == "pending"
+
+    def test_another_checkpoint_that_asks_the_same_question_is_not_in_its_scope(self, crew):
+        shared = checkpoint("data-purchase").question
+        make_checkpoint("payments", question=shared)
+        start(crew.lena, checkpoints=["data-purchase"])
+        assert crew.open(checkpoint="data-purchase").status == "approved"
+        assert crew.open(checkpoint="payments").status == "pending"
+
+    def test_what_a_rule_asks_elsewhere_is_in_its_scope(self, crew):
+        rule = {"when": "ticket.priority == 'high'", "then": "ask", "question": make_policy("two")}
+        checkpoint("data-purchase", rules=[rule])
+        start(crew.lena, checkpoints=["data-purchase"])
+        assert crew.open(checkpoint="data-purchase", priority="high").status == "approved"
 
     def test_opening_costs_no_query_more_while_there_is_none(self, crew):
         from django.db import connection
