@@ -21,7 +21,6 @@ from approvals.services.keys import create_key
 from audit.clock import db_now
 from reviews.models import Delivery, Ticket
 from reviews.services.deliveries import dispatch_due
-from reviews.services.quotas import HOUR
 from tests.prove.cast import Cast, cast, person
 from tests.prove.crew import Hand, gather
 from tests.prove.rows import Figure, Row, figure
@@ -90,7 +89,7 @@ def flood(scene: Scene, *, quota: int) -> Figure:
     calls, at = scene.size(600, least=100), people.checkpoint
     stop = scene.folder / f"stop-{os.getpid()}"
     ledger: list[dict[str, Any]] = []
-    hour = time.time() // HOUR
+    hour = time.time() // 3600
     with scene.served() as url:
         parcel = {"url": url, "token": token, "at": at, "stop": str(stop)}
 
@@ -112,7 +111,7 @@ def flood(scene: Scene, *, quota: int) -> Figure:
     assert told, "the flood ended without a word"
     rate = sum(told.values()) / max(line["seconds"] for line in ledger)
     stored = Ticket.objects.filter(access_key=key).count()
-    hours = int(time.time() // HOUR - hour) + 1  # a quota begins anew when the clock strikes
+    hours = int(time.time() // 3600 - hour) + 1  # a quota begins anew when the clock strikes
     settings.HITL_NOTICES_PER_HOUR = NOTICES
     while dispatch_due(longest=60):
         pass
