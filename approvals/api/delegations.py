@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from approvals.api.fields import Instant, StrictSerializer, Text
 from approvals.api.schema import describe, sent
 from approvals.api.views import MANAGE, READ, ApiView
-from approvals.errors import Invalid, NotVisible
+from approvals.errors import Invalid
 from approvals.models import Delegation, User
+from approvals.rows import the_one
 from approvals.services.delegations import (
     LONGEST_REASON,
     delegations_seen_by,
@@ -173,10 +174,7 @@ class DelegationPage(ApiView):
         return Response(status=204)
 
     def _seen(self, delegation_id: str) -> Delegation:
-        loan = delegations_seen_by(self.user).filter(pk=delegation_id).first()
-        if loan is None:
-            raise NotVisible
-        return loan
+        return the_one(delegations_seen_by(self.user).filter(pk=delegation_id))
 
 
 def _person(named: str, *, at: str) -> User:

@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from approvals.api.fields import Choice, Instant, StrictSerializer, Text
 from approvals.api.schema import describe, sent
 from approvals.api.views import MANAGE, READ, ApiView
-from approvals.errors import Invalid, NotVisible, ScopeMissing
+from approvals.errors import Invalid, ScopeMissing
 from approvals.models import AccessKey
+from approvals.rows import the_one
 from approvals.services.keys import create_key, revoke_key
 from audit.clock import db_now
 
@@ -101,7 +102,7 @@ class KeysPage(ApiView):
         expires_at = given.get("expires_at", now + USUAL_LIFE)
         if expires_at is not None and not now < expires_at <= now + LONGEST_LIFE:
             message = "A key ends in the future, within ten years."
-            raise Invalid(errors=[{"pointer": "/expires_at", "message": message}])
+            raise Invalid.at("/expires_at", message)
         key, token = create_key(
             name=given["name"],
             kind=given["kind"],
@@ -140,7 +141,4 @@ class KeyPage(ApiView):
         return Response(status=204)
 
     def _own(self, key_id: str) -> AccessKey:
-        key = AccessKey.objects.filter(pk=key_id, owner=self.user).first()
-        if key is None:
-            raise NotVisible
-        return key
+        return the_one(AccessKey.objects.filter(pk=key_id, owner=self.user))

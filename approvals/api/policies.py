@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from approvals.api.schema import describe
 from approvals.api.views import READ, ApiView
-from approvals.errors import NotVisible
 from approvals.models import ApprovalPolicy
+from approvals.rows import the_one
 from approvals.safeguards import ASKED, DOORS, render_safeguards
 from approvals.services.policies import findings_of, rendered, safeguards_of
 
@@ -123,8 +123,6 @@ class PolicyPage(ApiView):
     def get(self, request: Request, policy_id: str) -> Response:  # noqa: ARG002
         """Answer one version."""
         self.need(_RIGHT)
-        policy = _versions().filter(pk=policy_id).first()
-        if policy is None:
-            raise NotVisible
+        policy = the_one(_versions().filter(pk=policy_id))
         found = [finding.as_json() for finding in findings_of(policy)]
         return Response({**policy_members(policy), "findings": found})

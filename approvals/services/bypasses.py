@@ -21,9 +21,9 @@ from approvals.errors import (
     Invalid,
     MachineCannotBypass,
     NotAllowed,
-    NotVisible,
 )
 from approvals.models import Bypass, User
+from approvals.rows import the_one
 from approvals.services.identity import confirm_identity
 from audit.chain import instant
 from audit.clock import db_now
@@ -202,10 +202,7 @@ def stream_of(bypass: Bypass) -> str:
 
 def _locked(bypass_id: UUID) -> Bypass:
     rows = Bypass.objects.select_for_update(of=("self",)).select_related("started_by")
-    bypass = rows.filter(pk=bypass_id).first()
-    if bypass is None:
-        raise NotVisible
-    return bypass
+    return the_one(rows.filter(pk=bypass_id))
 
 
 def _refuse_another(by: User) -> None:

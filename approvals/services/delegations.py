@@ -9,9 +9,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from approvals.answers import check_text
-from approvals.errors import Invalid, NotAllowed, NotVisible
+from approvals.errors import Invalid, NotAllowed
 from approvals.models import Delegation, User
 from approvals.models.delegation import DelegationQuerySet
+from approvals.rows import the_one
 from approvals.trail import tell
 from audit.clock import db_now
 
@@ -81,13 +82,8 @@ def end_delegation(*, delegation_id: UUID, by: User) -> Delegation:
     :raises Refusal: NotVisible, NotAllowed for anybody but those concerned and who may arrange it.
     """
     with transaction.atomic():
-        loan = (
-            Delegation.objects.select_for_update(of=("self",), no_key=True)
-            .filter(pk=delegation_id)
-            .first()
-        )
-        if loan is None:
-            raise NotVisible
+        rows = Delegation.objects.select_for_update(of=("self",), no_key=True)
+        loan = the_one(rows.filter(pk=delegation_id))
         if by.pk not in (loan.lender_id, loan.delegate_id) and not by.has_perm(ARRANGE):
             raise NotAllowed
         now = db_now()

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,8 +12,9 @@ from rest_framework.response import Response
 from approvals.api.fields import StrictSerializer, Text
 from approvals.api.schema import describe, sent
 from approvals.api.views import MANAGE, READ, ApiView
-from approvals.errors import MachineCannotBypass, NotVisible
+from approvals.errors import MachineCannotBypass
 from approvals.models import Bypass
+from approvals.rows import the_one
 from approvals.services.bypasses import running
 from audit.clock import db_now
 from reviews.api import shapes
@@ -109,7 +111,7 @@ class _Bypasses(ApiView):
             raise MachineCannotBypass
         super().initial(request, *args, **kwargs)
 
-    def seen(self) -> Any:
+    def seen(self) -> QuerySet[Bypass]:
         """Return the bypasses the caller may see: their own, or all."""
         rows = Bypass.objects.select_related("started_by", "ended_by")
         if any(self.user.has_perm(right) for right in _SEES_ALL):
@@ -118,10 +120,7 @@ class _Bypasses(ApiView):
 
     def found(self, bypass_id: str) -> Bypass:
         """Return one of them."""
-        bypass: Bypass | None = self.seen().filter(pk=bypass_id).first()
-        if bypass is None:
-            raise NotVisible
-        return bypass
+        return the_one(self.seen().filter(pk=bypass_id))
 
 
 class BypassesPage(_Bypasses):

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from approvals.api.paging import CursorPage
 from approvals.api.schema import describe
 from approvals.api.views import READ, ApiView
-from approvals.errors import NotVisible
+from approvals.rows import the_one
 from reviews.api import shapes
 from reviews.api.requests import PageQuery
 from reviews.flags import switched_off_by
@@ -57,9 +57,8 @@ class CheckpointPage(ApiView):
     )
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Answer one checkpoint."""
-        row = Checkpoint.objects.filter(active=True, slug=slug).select_related("question").first()
-        if row is None:
-            raise NotVisible
+        known = Checkpoint.objects.filter(active=True).select_related("question")
+        row = the_one(known.filter(slug=slug))
         paused = row.pk in paused_among([row])
         return Response(checkpoint(row, rules=sees_rules(self), paused=paused))
 

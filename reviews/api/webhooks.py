@@ -9,7 +9,8 @@ from rest_framework.response import Response
 
 from approvals.api.schema import describe, sent
 from approvals.api.views import MANAGE, ApiView
-from approvals.errors import Invalid, NotAllowed, NotVisible
+from approvals.errors import Invalid, NotAllowed
+from approvals.rows import the_one
 from reviews.api.requests import NothingRequest
 from reviews.api.webhook_shapes import (
     DeliveryAnswer,
@@ -103,10 +104,7 @@ class _Webhooks(ApiView):
 
         :raises NotVisible: where there is none.
         """
-        endpoint = _known().filter(pk=webhook_id).first()
-        if endpoint is None:
-            raise NotVisible
-        return endpoint
+        return the_one(_known().filter(pk=webhook_id))
 
     def whole(self, webhook_id: Any) -> Response:
         """Answer an endpoint as it stands now."""
@@ -305,8 +303,6 @@ class ReplayPage(_Webhooks):
     def post(self, request: Request, webhook_id: str, delivery_id: str) -> Response:  # noqa: ARG002
         """Let it leave again."""
         self.given(NothingRequest)
-        mine = Delivery.objects.filter(endpoint=self.found(webhook_id), pk=delivery_id)
-        if not mine.exists():
-            raise NotVisible
-        delivery = deliver_again(delivery_id=mine.get().pk, by=self.user)
+        rows = Delivery.objects.filter(endpoint=self.found(webhook_id), pk=delivery_id)
+        delivery = deliver_again(delivery_id=the_one(rows).pk, by=self.user)
         return Response(DeliveryAnswer(delivery).data, status=202)

@@ -21,8 +21,9 @@ from django.db import transaction
 from django.db.models import F, Window, prefetch_related_objects
 from django.db.models.functions import RowNumber
 
-from approvals.errors import NotVisible, WrongState
+from approvals.errors import WrongState
 from approvals.models import User
+from approvals.rows import the_one
 from approvals.trail import tell
 from audit.clock import db_now
 from audit.services import SYSTEM
@@ -236,9 +237,8 @@ def deliver_again(*, delivery_id: UUID, by: User) -> Delivery:
     :raises Refusal: NotVisible, WrongState while it waits anyway or its endpoint is disabled.
     """
     with transaction.atomic():
-        delivery = Delivery.objects.select_for_update(of=("self",)).filter(pk=delivery_id).first()
-        if delivery is None:
-            raise NotVisible
+        rows = Delivery.objects.select_for_update(of=("self",))
+        delivery = the_one(rows.filter(pk=delivery_id))
         sent = delivery.state == Delivery.State.SENT
         if delivery.state == Delivery.State.WAITING or (sent and delivery.channel not in REPLAYED):
             raise WrongState("Only a parked delivery can be sent again.")

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals.errors import Invalid, NotVisible, WrongState
+from approvals.errors import Invalid, WrongState
 from approvals.models import User
+from approvals.rows import the_one
 from approvals.trail import actor_for, tell
 from audit.chain import instant
 from audit.clock import db_now
@@ -218,12 +219,8 @@ def switch_off(*, endpoint_id: UUID, why: str, by: User | None, now: datetime) -
 @contextmanager
 def _locked(endpoint_id: UUID) -> Iterator[tuple[WebhookEndpoint, datetime]]:
     with transaction.atomic():
-        endpoint = (
-            WebhookEndpoint.objects.select_for_update(of=("self",)).filter(pk=endpoint_id).first()
-        )
-        if endpoint is None:
-            raise NotVisible
-        yield endpoint, db_now()
+        rows = WebhookEndpoint.objects.select_for_update(of=("self",))
+        yield the_one(rows.filter(pk=endpoint_id)), db_now()
 
 
 def _tell(

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 
 from approvals.models import User, Vote
 from reviews.insights.facts import Counts
@@ -23,6 +23,7 @@ MOST_LIVE = timedelta(days=2)
 MANY = 1000
 
 _Read = TypeVar("_Read")
+_Row = TypeVar("_Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,14 @@ class Scope:
             and self.model in (None, place.model)
         )
 
+    def within(self, rows: QuerySet[_Row], *, model: str = "model") -> QuerySet[_Row]:
+        """Return those rows, each of a lane, a checkpoint and a `model`, that lie within."""
+        if self.lanes is not None:
+            rows = rows.filter(lane__in=self.lanes)
+        if self.checkpoint is not None:
+            rows = rows.filter(checkpoint=self.checkpoint)
+        return rows if self.model is None else rows.filter(**{model: self.model})
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -80,7 +89,10 @@ class Period:
     @property
     def counts(self) -> Counts:
         """Return the counts of all its days."""
-        return _sum(self.by_day.values())
+        total = Counts()
+        for counts in self.by_day.values():
+            total.update(counts)
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +136,7 @@ def period(*, scope: Scope, days: int, now: datetime) -> Period:
 
     def read(since: datetime | None) -> Period:
         found = Period(first, day_of(now), now)
-        for row in _rows(scope).filter(day__gte=first):
+        for row in scope.within(DayFigures.objects.filter(day__gte=first)):
             _add(found.by_day, row.day, row.counts)
         workers = ReviewerDay.objects.filter(day__gte=first)
         if scope.reviewer is not None:
@@ -179,7 +191,11 @@ def waiting(*, scope: Scope, now: datetime) -> Waiting:
 
 def waiting_since(*, scope: Scope) -> datetime | None:
     """Return when the oldest ticket that waits for people was opened."""
-    found = _lanes(scope).annotate(since=_first(_waiting_here(scope)))
+    here = Ticket.objects.waiting().filter(lane=OuterRef("pk"))
+    if scope.checkpoint is not None:
+        here = here.filter(checkpoint=scope.checkpoint)
+    first = here.order_by("created_at").values("created_at")[:1]
+    found = _lanes(scope).annotate(since=Subquery(first))
     known = (since for since in found.values_list("since", flat=True) if since is not None)
     return min(known, default=None)
 
@@ -189,19 +205,10 @@ def _lanes(scope: Scope) -> QuerySet[Lane]:
     return lanes if scope.lanes is None else lanes.filter(pk__in=scope.lanes)
 
 
-def _waiting_here(scope: Scope) -> QuerySet[Ticket]:
-    here = Ticket.objects.waiting().filter(lane=OuterRef("pk")).order_by()
-    return here if scope.checkpoint is None else here.filter(checkpoint=scope.checkpoint)
-
-
-def _first(here: QuerySet[Ticket]) -> Subquery:
-    return Subquery(here.order_by("created_at").values("created_at")[:1])
-
-
 def models_seen(*, scope: Scope, since: date) -> list[str]:
     """Return the AI models there are figures of, the most used first, at most twenty."""
     used: Counts = Counts()
-    for row in _rows(scope).filter(day__gte=since):
+    for row in scope.within(DayFigures.objects.filter(day__gte=since)):
         used[row.model] += row.counts.get("opened", 0)
     return [model for model, _ in used.most_common(20) if model]
 
@@ -261,17 +268,6 @@ def _rate(counts: Counts) -> ReviewerRate:
     return ReviewerRate(minutes=minutes, approval_rate=counts["allows"] / votes, votes=votes)
 
 
-def _rows(scope: Scope) -> QuerySet[DayFigures]:
-    given = Q()
-    if scope.lanes is not None:
-        given &= Q(lane__in=scope.lanes)
-    if scope.checkpoint is not None:
-        given &= Q(checkpoint=scope.checkpoint)
-    if scope.model is not None:
-        given &= Q(model=scope.model)
-    return DayFigures.objects.filter(given)
-
-
 def _live(since: datetime | None, now: datetime) -> tuple[tuple[Ticketed, Worked], datetime]:
     """Return what was not counted yet, and up to when the figures are complete with it."""
     begin = since or first_day() or now
@@ -306,13 +302,6 @@ def _add(into: dict[_Key, Counts], key: _Key, counts: Mapping[str, int]) -> None
     into.setdefault(key, Counts()).update(counts)
 
 
-def _sum(many: Collection[Counts]) -> Counts:
-    total = Counts()
-    for one in many:
-        total.update(one)
-    return total
-
-
 # So many of the latest refusals are read for their reasons.
 LOOKED_AT = 500
 
@@ -323,13 +312,10 @@ def refusals(*, scope: Scope, days: int, now: datetime) -> list[tuple[str, int]]
     Reasons stay where they were written: they are read from the tickets, and count nowhere else.
     """
     since = midnight(day_of(now) - timedelta(days=days - 1))
-    refused = Ticket.objects.filter(status=Ticket.Status.REJECTED, closed_at__gte=since)
-    if scope.lanes is not None:
-        refused = refused.filter(lane__in=scope.lanes)
-    if scope.checkpoint is not None:
-        refused = refused.filter(checkpoint=scope.checkpoint)
-    if scope.model is not None:
-        refused = refused.filter(ai__model=scope.model)
+    refused = scope.within(
+        Ticket.objects.filter(status=Ticket.Status.REJECTED, closed_at__gte=since),
+        model="ai__model",
+    )
     found: dict[str, list[str]] = {}
     latest = refused.order_by("-closed_at").values_list("decision__reason", flat=True)
     for reason in latest[:LOOKED_AT]:

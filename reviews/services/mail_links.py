@@ -6,11 +6,11 @@ from approvals.errors import (
     DeskNeeded,
     LinkOfAnother,
     NotEligible,
-    NotVisible,
     SignInNeeded,
     WrongState,
 )
 from approvals.models import DecisionLink, User
+from approvals.rows import the_one
 from approvals.safeguards import Confirmed
 from approvals.services.links import use_link
 from audit.clock import db_now
@@ -42,9 +42,7 @@ def vote_by_link(
         when a newer round took over, and whatever `cast_vote` refuses.
     """
     decision = link.decision
-    ticket = Ticket.objects.filter(pk=decision.subject).first()
-    if ticket is None:
-        raise NotVisible
+    ticket = the_one(Ticket.objects.filter(pk=decision.subject))
     # Risk belongs to the version, and the version is compared under the lock.
     _check_presence(ticket.risk, person=link.person, signed_in=signed_in)
     with writing():

@@ -1,5 +1,7 @@
 """How the desk looks to one person, and the views of the queue they keep."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -52,12 +54,11 @@ def keep_preferences(
             message = problem.messages[0]
             raise Invalid.at("/time_zone", message, detail=message) from None
     told = {"density": density, "shortcuts": shortcuts, "advance": advance}
-    with transaction.atomic():
-        kept = _locked(person)
+    with _keeping(person) as kept:
         if time_zone is not None:
             kept.time_zone = time_zone
         kept.preferences |= {name: value for name, value in told.items() if value is not None}
-        return _stored(kept)
+    return kept
 
 
 def add_view(*, person: User, name: str, query: str) -> User:
@@ -66,13 +67,12 @@ def add_view(*, person: User, name: str, query: str) -> User:
     :raises Refusal: Invalid for a name that cannot be one, WrongState when there are too many.
     """
     name = _checked(name)
-    with transaction.atomic():
-        kept = _locked(person)
+    with _keeping(person) as kept:
         views = [view for view in views_of(kept) if view["name"] != name]
         if len(views) >= MOST_VIEWS:
             raise WrongState(f"At most {MOST_VIEWS} views are kept; delete one first.")
         kept.preferences["views"] = [*views, {"name": name, "query": query[:LONGEST_QUERY]}]
-        return _stored(kept)
+    return kept
 
 
 def rename_view(*, person: User, name: str, to: str) -> User:
@@ -81,23 +81,21 @@ def rename_view(*, person: User, name: str, to: str) -> User:
     :raises Refusal: Invalid for a name that cannot be one, WrongState for one that is taken.
     """
     to = _checked(to)
-    with transaction.atomic():
-        kept = _locked(person)
+    with _keeping(person) as kept:
         views = views_of(kept)
         if to != name and any(view["name"] == to for view in views):
             raise WrongState("Another view has this name.")
         kept.preferences["views"] = [
             {**view, "name": to} if view["name"] == name else view for view in views
         ]
-        return _stored(kept)
+    return kept
 
 
 def delete_view(*, person: User, name: str) -> User:
     """Forget a view; without such a view nothing changes."""
-    with transaction.atomic():
-        kept = _locked(person)
+    with _keeping(person) as kept:
         kept.preferences["views"] = [view for view in views_of(kept) if view["name"] != name]
-        return _stored(kept)
+    return kept
 
 
 def _checked(name: str) -> str:
@@ -109,13 +107,12 @@ def _checked(name: str) -> str:
     return name
 
 
-def _locked(person: User) -> User:
-    kept = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
-    if not isinstance(kept.preferences, dict):
-        kept.preferences = dict[str, Any]()
-    return kept
-
-
-def _stored(kept: User) -> User:
-    kept.save(update_fields=["preferences", "time_zone"])
-    return kept
+@contextmanager
+def _keeping(person: User) -> Iterator[User]:
+    """Lock a person, let the caller change what they prefer, and store it."""
+    with transaction.atomic():
+        kept = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
+        if not isinstance(kept.preferences, dict):
+            kept.preferences = dict[str, Any]()
+        yield kept
+        kept.save(update_fields=["preferences", "time_zone"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from approvals import permissions
-from approvals.errors import Refusal, SchemaMismatch
+from approvals.errors import Refusal
 from approvals.models import User
 from approvals.services.policies import rendered
 from approvals.services.polls import question_of
@@ -72,9 +72,6 @@ def try_sample(*, checkpoint: Checkpoint, request: TicketRequest, by: User, now:
                         calendar=ticket.queue.hours,
                     ),
                 )
-    except SchemaMismatch as refusal:
-        trial.errors = refusal.errors
-        return trial
     except Refusal as refusal:
         trial.errors = refusal.errors or [{"pointer": "", "message": refusal.detail}]
         return trial

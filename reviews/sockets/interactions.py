@@ -15,12 +15,10 @@ from reviews.audience import Seen
 from reviews.interactions import interaction, is_named
 from reviews.live import Change
 from reviews.sockets.door import Caller
-from reviews.sockets.room import LATER, Receive, Send, Socket, frame, welcome
+from reviews.sockets.room import LATER, Receive, Send, Socket, frame, room, welcome
 from reviews.threads import in_thread
 
 MOST_OF_THESE = 200
-
-_open = 0
 
 
 class InteractionSocket(Socket):
@@ -75,17 +73,16 @@ class InteractionSocket(Socket):
 
 async def interactions(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Serve one socket, to the person in its address alone."""
-    global _open
     name = scope["url_route"]["kwargs"]["user_id"]
 
     def make(caller: Caller) -> Socket | None:
         theirs = is_named(name, id=caller.user_id, username=caller.username)
-        return InteractionSocket(caller) if theirs and _open < MOST_OF_THESE else None
+        here = sum(isinstance(one, InteractionSocket) for one in room().everybody())
+        return InteractionSocket(caller) if theirs and here < MOST_OF_THESE else None
 
     socket = await welcome(scope, receive, send, make)
     if not isinstance(socket, InteractionSocket):
         return
-    _open += 1
     following = asyncio.create_task(socket.follow())
     # What cannot be read is not told; the client comes back and asks anew.
     following.add_done_callback(lambda _: socket.close(LATER))
@@ -93,5 +90,4 @@ async def interactions(scope: dict[str, Any], receive: Receive, send: Send) -> N
         await socket.serve(receive, send)
     finally:
         following.cancel()
-        _open -= 1
         socket.leave()
