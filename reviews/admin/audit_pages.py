@@ -1,42 +1,38 @@
 """The audit page: what happened in sentences, narrowed and paged, with the proof folded."""
 
-import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib import admin, messages
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db import OperationalError, close_old_connections, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from approvals.errors import Refusal
-from approvals.models import AccessKey, ApprovalPolicy, User
 from approvals.trail import actor_for
 from audit import reading
 from audit.admin import ReadOnlyAdmin
 from audit.clock import db_now
-from audit.differences import Difference
 from audit.models import AuditEvent
 from audit.reading import Narrowing
 from audit.services import SYSTEM, Draft, record_alone
-from audit.timeline import CHANNELS, what, who
+from audit.timeline import CHANNELS
+from reviews.admin.audit_rows import shown
 from reviews.admin.pages import person_of
 from reviews.admin.settings_pages import SettingsAdmin
-from reviews.models import Checkpoint, Ticket
-from reviews.services.upkeep import AUDIT_STREAM, audit_review, review_audit
+from reviews.models import Ticket
+from reviews.services.lookup import as_uuid
+from reviews.services.upkeep import audit_review, review_audit
 
 _REF = re.compile(r"[Tt]-(\d{1,12})")
 PERIODS = {"1": "Today", "7": "7 days", "30": "30 days", "365": "A year", "": "All of it"}
@@ -61,7 +57,6 @@ ACTIONS = {
     "identity": "Who somebody is",
     "audit": "Exports and reviews of the audit",
 }
-_ASIDE = {"changes", "weakens", "question"}  # members a row shows in a form of their own
 
 
 @admin.register(AuditEvent)
@@ -81,13 +76,13 @@ class AuditEventAdmin(ReadOnlyAdmin, SettingsAdmin):
             try:
                 with transaction.atomic():
                     rows, onward = reading.page_of(
-                        narrowing, before=_uuid(request.GET.get("before"))
+                        narrowing, before=as_uuid(request.GET.get("before", ""))
                     )
             except OperationalError:
                 errors["period"] = "That takes too long; choose a shorter period."
         keep = urlencode({k: v for k, v in asked.items() if v or k == "period"})
         context = {
-            "rows": _shown(rows),
+            "rows": shown(rows),
             "asked": asked,
             "errors": errors,
             "banners": list(errors.values()),
@@ -106,7 +101,7 @@ class AuditEventAdmin(ReadOnlyAdmin, SettingsAdmin):
         """Show one event alone, with its proof open."""
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        context = {"row": _shown([event])[0], "alone": True}
+        context = {"row": shown([event])[0], "alone": True}
         title = f"{event.stream} #{event.seq}"
         return self.page(request, "audit_event.html", context, title=title)
 
@@ -218,15 +213,8 @@ def _ticket(name: str) -> Ticket | None:
     ref = _REF.fullmatch(name)
     if ref:
         return Ticket.objects.filter(ref=int(ref[1])).first()
-    pk = _uuid(name)
+    pk = as_uuid(name)
     return Ticket.objects.filter(pk=pk).first() if pk else None
-
-
-def _uuid(text: Any) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None
 
 
 def _parts(narrowing: Narrowing, form: str) -> Iterator[str]:
@@ -247,99 +235,3 @@ async def _later(parts: Iterator[str]) -> AsyncIterator[str]:
 
     while (part := await sync_to_async(following)()) is not None:
         yield part
-
-
-def _shown(events: Sequence[AuditEvent]) -> list[dict[str, Any]]:
-    """Return events as the page shows them, what they are about named and linked."""
-    places = _places({event.stream for event in events})
-    people = _people(events)
-    return [
-        {
-            "event": event,
-            "who": who(event),
-            "shape": {"human": "human", "machine": "machine"}.get(event.actor_kind, "service"),
-            "what": _what(event, people),
-            "place": places.get(event.stream, (event.stream, "")),
-            "channel": CHANNELS.get(event.channel, event.channel),
-            "changes": _changes(event.data),
-            "weakens": event.data.get("weakens", []),
-            "data": _rest(event.data),
-        }
-        for event in events
-    ]
-
-
-def _what(event: AuditEvent, people: dict[int, str]) -> str:
-    if event.type == "role.changed":
-        said = []
-        for word, verb in (("joined", "added"), ("left", "removed")):
-            names = [people.get(pk, f"somebody ({pk})") for pk in event.data.get(word, [])]
-            said += [f"{verb} {', '.join(names)}"] if names else []
-        if "no_longer_votes_on" in event.data:
-            said.append(f"took its vote on {event.data['no_longer_votes_on']} away")
-        return "; ".join(said) or ("made it" if event.data.get("made") else "changed it")
-    return what(event.type, event.data)
-
-
-def _people(events: Sequence[AuditEvent]) -> dict[int, str]:
-    wanted = {
-        pk
-        for event in events
-        if event.type == "role.changed"
-        for word in ("joined", "left")
-        for pk in event.data.get(word, [])
-    }
-    return {user.pk: user.label for user in User.objects.filter(pk__in=wanted)} if wanted else {}
-
-
-def _changes(data: dict[str, Any]) -> list[Difference]:
-    rows = data.get("changes")
-    if not isinstance(rows, list):
-        return []
-    return [
-        Difference(str(row.get("field")), str(row.get("before", "")), str(row.get("after", "")))
-        for row in rows
-        if isinstance(row, dict)
-    ]
-
-
-def _rest(data: dict[str, Any]) -> str:
-    rest = {name: value for name, value in data.items() if name not in _ASIDE}
-    if "changes" not in data and "question" in data:
-        rest["question"] = data["question"]
-    return json.dumps(rest, indent=1, ensure_ascii=False) if rest else ""
-
-
-def _places(streams: set[str]) -> dict[str, tuple[str, str]]:
-    """Return what each stream is about: (words, address)."""
-    kinds: dict[str, list[str]] = {}
-    for stream in streams:
-        kind, _, name = stream.partition(":")
-        kinds.setdefault(kind, []).append(name)
-    found: dict[str, tuple[str, str]] = {"system": ("the service", ""), AUDIT_STREAM: ("", "")}
-    tickets = Ticket.objects.filter(pk__in=_uuids(kinds.get("ticket", [])))
-    for ticket in tickets.only("id", "ref", "title"):
-        page = reverse("admin:reviews_ticket_change", args=[ticket.pk])
-        found[f"ticket:{ticket.pk}"] = (f"{ticket.label} {ticket.title}", page)
-    policies = ApprovalPolicy.objects.filter(slug__in=kinds.get("policy", []))
-    for policy in policies.order_by("version"):
-        page = reverse("admin:approvals_approvalpolicy_change", args=[policy.pk])
-        found[f"policy:{policy.slug}"] = (policy.name, page)
-    for checkpoint in Checkpoint.objects.filter(slug__in=kinds.get("checkpoint", [])):
-        page = reverse("admin:reviews_checkpoint_change", args=[checkpoint.pk])
-        found[f"checkpoint:{checkpoint.slug}"] = (checkpoint.title, page)
-    for key in AccessKey.objects.filter(pk__in=_uuids(kinds.get("key", []))):
-        page = reverse("admin:approvals_accesskey_change", args=[key.pk])
-        found[f"key:{key.pk}"] = (f"key {key.name}", page)
-    numbers = [name for name in kinds.get("role", []) if name.isdigit()]
-    for role in Group.objects.filter(pk__in=numbers):
-        page = reverse("admin:auth_group_change", args=[role.pk])
-        found[f"role:{role.pk}"] = (f"role {role.name}", page)
-    for stream in streams:
-        if stream.startswith(("queue:", "queuechoice:", "region:", "calendar:")):
-            found[stream] = ("", "")  # the sentence names it
-    return found
-
-
-def _uuids(names: list[str]) -> list[UUID]:
-    return [pk for pk in map(_uuid, names) if pk is not None]

@@ -1,30 +1,34 @@
 """Roles: their people, what asks them, what they see, and when they are on call."""
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
-from approvals import permissions
 from approvals.errors import Refusal
-from approvals.models import AccessKey, ApprovalPolicy, RoleProfile, User
-from approvals.services.policies import latest_version, newest_versions
+from approvals.models import AccessKey, RoleProfile, User
+from approvals.services.policies import latest_version
 from approvals.services.roles import make_role, set_people, set_profile, take_votes
-from approvals.spoken import spoken_needs
 from audit.clock import db_now
 from reviews.admin.pages import SeeOther, person_of
-from reviews.admin.policies import checkpoints_asking
+from reviews.admin.role_facts import (
+    DAYS,
+    all_rights,
+    asked_by,
+    effect_of_taking,
+    replaced_by,
+    rights_by_thing,
+    spoken_hours,
+    warnings_of,
+)
 from reviews.admin.settings_pages import SettingsAdmin, typed
-from reviews.models import Ticket
 from reviews.services.upkeep import review_role, role_reviews
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-# What a role may do on these pages; rights on tables of the framework are no business of a role.
-_ROOMS = ("audit", "approvals", "reviews", "auth")
 _MOST_SHIFTS = 7
 
 admin.site.unregister(Group)
@@ -41,7 +45,7 @@ class RoleAdmin(SettingsAdmin):
         """Show every role: how many people, what asks them, and their hours."""
         active = Q(user__is_active=True, user__kind=User.Kind.HUMAN)
         roles = Group.objects.annotate(people=Count("user", filter=active, distinct=True))
-        asked = _asked_by()
+        asked = asked_by()
         rows = [
             {
                 "role": role,
@@ -120,7 +124,7 @@ class RoleAdmin(SettingsAdmin):
             return "Saved."
         if act == "rights" and user.is_superuser:
             chosen = [pk for pk in request.POST.getlist("rights") if pk.isdigit()]
-            role.permissions.set(_rights().filter(pk__in=chosen))
+            role.permissions.set(all_rights().filter(pk__in=chosen))
             return "Saved."
         return "Nothing was chosen."
 
@@ -139,15 +143,9 @@ class RoleAdmin(SettingsAdmin):
             .prefetch_related("regions")
             .order_by("first_name", "username")
         )
-        keepers = set(
-            AccessKey.objects.filter(revoked_at=None, kind=AccessKey.Kind.SERVICE).values_list(
-                "owner_id", flat=True
-            )
-        )
-        regions: dict[str, int] = {}
-        for person in people:
-            for region in person.regions.all():
-                regions[region.name] = regions.get(region.name, 0) + 1
+        keys = AccessKey.objects.filter(revoked_at=None, kind=AccessKey.Kind.SERVICE)
+        keepers = set(keys.values_list("owner_id", flat=True))
+        regions = Counter(region.name for person in people for region in person.regions.all())
         outside = User.objects.filter(kind=User.Kind.HUMAN, is_active=True)
         may = self.has_change_permission(request, role)
         context = {
@@ -158,19 +156,19 @@ class RoleAdmin(SettingsAdmin):
             "outside": outside.exclude(pk__in=[p.pk for p in people]).order_by("username")
             if may
             else [],
-            "asked": _asked_by().get(role.name, []),
+            "asked": asked_by().get(role.name, []),
             "queues": role.queues.all(),
             "regions": sorted(regions.items()),
             "nowhere": sum(not person.regions.all() for person in people),
-            "replaces": _replaces(role),
-            "warnings": _warnings(profile, people, keepers),
+            "replaces": replaced_by(role),
+            "warnings": warnings_of(profile, people, keepers),
             "banners": banners or [],
             "shifts": shifts if shifts is not None else _typed_shifts(profile.hours),
             "days": list(enumerate(DAYS)),
             "hours": spoken_hours(profile),
             "may": may,
             "reviewed_at": role_reviews([role.pk]).get(role.pk),
-            "rights": _rights_by_thing(role) if user.is_superuser else [],
+            "rights": rights_by_thing(role) if user.is_superuser else [],
         }
         return self.page(request, "role.html", context, title=role.name)
 
@@ -186,7 +184,7 @@ class RoleAdmin(SettingsAdmin):
             take_votes(role=role, policy_slug=slug, by=person_of(request), now=db_now())
             messages.success(request, f"{role.name} no longer votes on {policy.name}.")
             return self.see(role)
-        context = {"role": role, "policy": policy, "effect": _effect_of_taking(role, slug)}
+        context = {"role": role, "policy": policy, "effect": effect_of_taking(role, slug)}
         title = f"Take {role.name}’s vote on {policy.name} away"
         above = [(role.name, self.address("change", role.pk))]
         return self.page(request, "role_take.html", context, title=title, above=above)
@@ -240,105 +238,3 @@ def _hours_of(shifts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for shift in shifts
         if shift["from"] or shift["to"]
     ]
-
-
-def spoken_hours(profile: RoleProfile | None) -> str:
-    """Return when a role is on call: `Mon–Fri 08:00 to 18:00, Europe/Berlin`."""
-    if profile is None or not profile.hours:
-        return "at all hours"
-    said = [f"{_spoken_days(row['days'])} {row['from']} to {row['to']}" for row in profile.hours]
-    return f"{'; '.join(said)} ({profile.time_zone})"
-
-
-def _spoken_days(days: list[int]) -> str:
-    ordered = sorted(days)
-    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
-        return f"{DAYS[ordered[0]]}–{DAYS[ordered[-1]]}"
-    return ", ".join(DAYS[day] for day in ordered)
-
-
-def _asked_by() -> dict[str, list[dict[str, Any]]]:
-    """Return what asks each role now: {role: [policy, steps and checkpoints]}."""
-    newest = {policy.slug: policy for policy in newest_versions().prefetch_related("stages")}
-    titles = checkpoints_asking()
-    found: dict[str, list[dict[str, Any]]] = {}
-    for seat in permissions.voting_roles([policy.pk for policy in newest.values()]):
-        policy = newest[seat.slug]
-        rows = found.setdefault(seat.role, [])
-        row = next((r for r in rows if r["policy"] is policy), None)
-        if row is None:
-            row = {"policy": policy, "steps": [], "checkpoints": titles.get(policy.slug, [])}
-            rows.append(row)
-        stage = next(s for s in policy.stages.all() if s.position == seat.position)
-        named = any(need["role"] == seat.role for need in stage.needs)
-        by_amount = any(rung["role"] == seat.role for rung in stage.ladder)
-        how = spoken_needs(stage.needs) if named else "by amount" if by_amount else "when called"
-        row["steps"].append(f"{stage.name} ({how})")
-    return found
-
-
-def _replaces(role: Group) -> list[ApprovalPolicy]:
-    policies = newest_versions().order_by("slug")
-    return [policy for policy in policies if role.name in permissions.overriding_roles(policy)]
-
-
-def _warnings(profile: RoleProfile, people: list[User], keepers: set[int]) -> list[str]:
-    if profile.kind == RoleProfile.Kind.REQUESTERS_MANAGER:
-        return []
-    able = [person for person in people if person.is_active]
-    if not able:
-        return ["Nobody is in this role: what asks it waits until somebody is added."]
-    said = []
-    if len(able) == 1:
-        said.append(
-            f"Only {able[0].label} is in this role: nobody answers while they are away, "
-            "and nobody answers their own requests."
-        )
-    if all(person.pk in keepers for person in able):
-        said.append(
-            "All of them own access keys: nobody in this role may answer what their keys ask."
-        )
-    return said
-
-
-def _effect_of_taking(role: Group, slug: str) -> dict[str, Any]:
-    waiting = Ticket.objects.filter(
-        status=Ticket.Status.PENDING,
-        decision__policy__slug=slug,
-        decision__settled_at=None,
-    )
-    asked, votes = 0, 0
-    members = set(role.user_set.values_list("pk", flat=True))
-    for ticket in waiting.select_related("decision").prefetch_related("decision__votes")[:500]:
-        named = {n["role"] for s in ticket.decision.question["stages"] for n in s["needs"]}
-        if role.name in named | set(ticket.decision.escalated):
-            asked += 1
-            votes += sum(
-                vote.withdrawn_at is None and vote.principal_id in members
-                for vote in ticket.decision.votes.all()
-            )
-    return {"asked": asked, "votes": votes, "people": len(members)}
-
-
-def _rights() -> Any:
-    return (
-        Permission.objects.filter(content_type__app_label__in=_ROOMS)
-        .exclude(content_type__model__startswith="historical")
-        .select_related("content_type")
-        .order_by("content_type__model", "codename")
-    )
-
-
-def _rights_by_thing(role: Group) -> list[tuple[str, list[tuple[Permission, str, bool]]]]:
-    """Return every right, by the thing it is about: (right, word, held)."""
-    held = set(role.permissions.values_list("pk", flat=True))
-    things: dict[str, list[tuple[Permission, str, bool]]] = {}
-    for right in _rights():
-        thing = {"group": "role", "permission": "right"}.get(
-            right.content_type.model, right.content_type.name
-        )
-        verb, _, rest = right.codename.partition("_")
-        usual = rest == right.content_type.model
-        word = verb if usual else right.name.removeprefix("Can ")
-        things.setdefault(thing.capitalize(), []).append((right, word, right.pk in held))
-    return sorted(things.items())

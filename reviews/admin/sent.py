@@ -11,7 +11,8 @@ from approvals.errors import Invalid, VersionRequired
 from approvals.models import User
 from approvals.options import EDIT_PROPOSAL
 from approvals.safeguards import Confirmed
-from reviews.admin.card import Card, Typed, changed_fields
+from reviews.admin.card import Card
+from reviews.admin.choices import Typed, changed_fields
 
 LONGEST_REMARK = 4000
 

@@ -9,7 +9,8 @@ from approvals.question import Question
 from audit.clock import db_now
 from audit.models import AuditEvent
 from reviews.actions import poll_before
-from reviews.admin.card import Card, Typed, card_of
+from reviews.admin.card import Card, card_of
+from reviews.admin.choices import Typed
 from reviews.admin.rows import chip_of
 from reviews.display import agent, fields, inert, moments, report, timeline, views
 from reviews.display.blind import blind_for

@@ -21,7 +21,7 @@ from reviews.admin import preferences, tokens
 from reviews.admin.around import acts_around, around, onward, told_before
 from reviews.admin.away import away_now
 from reviews.admin.bulk import bulk_page, bulk_result
-from reviews.admin.card import Typed
+from reviews.admin.choices import Typed
 from reviews.admin.live_look import look, marks, state_of
 from reviews.admin.my_requests import my_requests
 from reviews.admin.pages import UNKNOWN_ACT, SeeOther, desk_page, person_of

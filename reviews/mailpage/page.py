@@ -20,7 +20,7 @@ from approvals.models import DecisionLink, User
 from approvals.safeguards import Confirmed, Safeguards, must_confirm, takes
 from approvals.services.policies import published, safeguards_of
 from audit.clock import db_now
-from reviews.admin.card import Typed
+from reviews.admin.choices import Typed
 from reviews.admin.rows import chip_of
 from reviews.admin.ticket_page import TicketPage, consequence
 from reviews.display import fields, inert

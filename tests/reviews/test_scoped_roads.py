@@ -15,8 +15,10 @@ ELSEWHERE = {
     ("reviews/admin/queue.py", "all"): "narrowed to the reader's lanes by the page of the queue",
     ("reviews/admin/ticket_page.py", "only"): "by an id just offered to the reader",
     ("reviews/admin/my_requests.py", "filter"): "the reader's own requests",
-    ("reviews/admin/roles.py", "filter"): "a count, for those who manage roles",
+    ("reviews/admin/first_steps.py", "exists"): "whether there is any, for who sets it up",
+    ("reviews/admin/role_facts.py", "waiting"): "a count, for those who manage roles",
     ("reviews/admin/audit_pages.py", "filter"): "for auditors, who see every ticket",
+    ("reviews/admin/audit_rows.py", "filter"): "for auditors, who see every ticket",
     ("reviews/admin/bypass.py", "select_related"): "for those who see bypasses",
     (
         "reviews/mailpage/page.py",
