@@ -56,10 +56,18 @@ def approved_content(ticket: Ticket, decision: Decision) -> Any:
 
 
 def resumed_state(ticket: Ticket, decision: Decision) -> dict[str, Any] | None:
-    """Return a pipeline's stored state with the answer merged over it, once there is one."""
+    """Return a pipeline's stored state with the answer merged over it, once there is one.
+
+    Which of several answers won is part of it, as `decision`, and that silence gave it.
+    """
     if not ticket.pipeline or ticket_allowed(ticket, decision) is not True:
         return None
-    return {**(ticket.pipeline.get("state") or {}), **(decision.response or {})}
+    answer: dict[str, Any] = {}
+    if sum(option["effect"] == "answer" for option in decision.question["options"]) > 1:
+        answer["decision"] = decision.outcome
+    if decision.by == Decision.By.TIMEOUT:
+        answer["timeout_applied"] = True
+    return {**(ticket.pipeline.get("state") or {}), **answer, **(decision.response or {})}
 
 
 def ticket_core(ticket: Ticket, decision: Decision) -> dict[str, Any]:

@@ -206,6 +206,19 @@ def test_an_answer_is_merged_over_the_state_a_pipeline_left(cast):
     assert cast.as_key().get(here).json()["pipeline"]["resume"] == {"page": 7, "kept": True}
 
 
+def test_a_pipeline_goes_on_with_the_answer_that_won(cast):
+    asked = {"stakeholders": ["ann", "ben"], "voting_options": ["red", "blue"]}
+    left = {"name": "p", "step": "s", "state": {"kept": True}}
+    body = {"title": "Which?", "preset": "vote", "interaction": asked, "pipeline": left}
+    here = f"{TICKETS}/{cast.as_key().post(TICKETS, body).json()['id']}"
+
+    for person in (cast.ann, cast.ben):
+        cast.as_person(person).post(f"{here}/votes", {"choice": "blue", "version": 1})
+
+    resumed = cast.as_key().get(here).json()["pipeline"]["resume"]
+    assert resumed == {"kept": True, "decision": "blue"}
+
+
 def test_a_vote_is_taken_back_while_undecided(cast):
     make_checkpoint("two", question=make_policy("two", two_people()))
     ticket, ann = cast.open(checkpoint="two"), cast.as_person(cast.ann)

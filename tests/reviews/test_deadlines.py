@@ -6,7 +6,7 @@ import pytest
 
 from approvals.errors import AlreadyDecided, NotEligible
 from reviews.models import Delivery, Ticket
-from reviews.representation import decision_members, ticket_allowed
+from reviews.representation import decision_members, resumed_state, ticket_allowed
 from reviews.services.sweeps import conclude_tickets, sweep_deadlines
 from reviews.services.tickets import resubmit_ticket
 from tests.builders import make_person
@@ -50,7 +50,8 @@ class TestSilence:
     def test_silence_on_another_option_ends_in_that_options_status_and_says_so(self, story):
         boxed = question("time-boxed", silence="proceed")
         checkpoint("boxed", boxed, safeguards={"silence_may_allow": True})
-        ticket = story.open(checkpoint="boxed")
+        left = {"name": "p", "step": "s", "state": {"page": 1}}
+        ticket = story.open(checkpoint="boxed", pipeline=left)
         with later(minutes=6):
             sweep_deadlines()
         ticket = fresh(ticket)
@@ -59,6 +60,7 @@ class TestSilence:
         assert (ticket.status, ticket.decision.outcome) == ("answered", "proceed")
         assert members is not None
         assert (members["by"], members["timeout_applied"]) == ("timeout", True)
+        assert resumed_state(ticket, ticket.decision) == {"page": 1, "timeout_applied": True}
 
     def test_no_preset_but_post_approval_approves_by_silence(self, story):
         from approvals.presets import PRESETS
