@@ -330,8 +330,16 @@ def _an_event(page: Page) -> None:
 
 def _new_key(page: Page) -> None:
     page.get_by_label("Name").fill("Looked at")
-    with page.expect_navigation():
-        page.get_by_role("button", name="Create key").click()
+    page.get_by_label("Kind").select_option(label="Service key")
+    page.get_by_label("Open, resubmit and cancel tickets").check()
+    page.get_by_role("button", name="Create key").click()
+    page.locator(".secret").first.wait_for()
+
+
+def _logged_out(page: Page) -> None:
+    page.locator(_KNOWN).click()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("heading", name="You are logged out").wait_for()
 
 
 _KNOWN = "details.menu > summary"
@@ -388,6 +396,8 @@ DESK = (
     Place("ticket, out of date", ticket(), does=_stale),
     Place("ticket, refused", ticket(), does=_refused_form),
     Place("log in", at("/admin/login/"), who=""),
+    Place("logged out", at("/admin/reviews/ticket/"), "ben", does=_logged_out),
+    Place("nothing here", at("/nowhere"), who=""),
     Place("preferences", at("/admin/reviews/ticket/preferences/")),
     Place("tokens", at("/admin/reviews/ticket/tokens/")),
     Place("figures", _figures, "maya", opened=(".as-table > summary", ".pick > summary")),
