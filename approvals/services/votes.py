@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Q
 from prometheus_client import Counter
 
@@ -15,6 +15,7 @@ from approvals.answers import amended, complete_answer, outcome_digest, share_re
 from approvals.errors import (
     AlreadyDecided,
     AlreadyVoted,
+    Busy,
     ChannelNotAllowed,
     IdentityNotConfirmed,
     Invalid,
@@ -136,7 +137,14 @@ def cast_vote(
     )
     if principal == voter.pk:
         vote.principal = voter
-    vote.save(force_insert=True)
+    try:
+        vote.save(force_insert=True)
+    except IntegrityError as problem:
+        if "unique" in str(problem).lower():
+            raise
+        # Somebody's rights changed after they were read, and the database has seen it. The next
+        # try reads them again and says why.
+        raise Busy from problem
     lenders = {lender: loan.lender for lender, loan in poll.loans(voter.pk).items()}
     poll = replace(poll, votes=[*poll.votes, vote], holders={**lenders, **poll.holders})
     tally = poll.tally()

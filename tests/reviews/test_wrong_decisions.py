@@ -1,9 +1,12 @@
 """What could decide wrongly: one person counted twice, too few asked, a no that allows."""
 
-import pytest
+from datetime import timedelta
 
-from approvals.errors import AlreadyVoted, Invalid, NotVisible, OwnWork, WrongState
-from approvals.models import Vote
+import pytest
+from django.db.models.signals import pre_save
+
+from approvals.errors import AlreadyVoted, Busy, Invalid, NotVisible, OwnWork, WrongState
+from approvals.models import Delegation, Vote
 from approvals.services.keys import renew_key
 from audit.clock import db_now
 from audit.ids import new_id
@@ -242,3 +245,24 @@ class TestWhatANameMeans:
         assert find_ticket(hidden.label, user=cast.ben) == hidden
         with refused(NotVisible):
             find_ticket(hidden.label, user=cast.ann)
+
+
+def test_a_right_that_ends_while_somebody_votes_is_refused_not_an_error(cast):
+    dora = make_person("dora")
+    now = db_now()
+    loan = Delegation.objects.create(
+        lender=cast.ann, delegate=dora, starts_at=now, ends_at=now + timedelta(days=1),
+        made_by=cast.ann, made_at=now,
+    )  # fmt: skip
+    ticket = cast.open()
+
+    def ends(**_):
+        Delegation.objects.filter(pk=loan.pk).update(ended_at=db_now())
+
+    pre_save.connect(ends, sender=Vote)  # between reading the loan and writing the vote
+    try:
+        with refused(Busy):
+            cast.vote(ticket, dora, "approve")
+    finally:
+        pre_save.disconnect(ends, sender=Vote)
+    assert not Vote.objects.exists()
