@@ -42,7 +42,6 @@ _STATUS_OF_EFFECT: dict[str, Status] = {
     "answer": "answered",
 }
 
-Phase = Literal["open", "settled", "revocable", "final"]
 Deadline = Literal["final", "expires", "escalate", "due", "due_soon", "remind"]
 
 
@@ -103,29 +102,6 @@ def allowed(status: str, *, ask_after: bool = False) -> bool | None:
     if status == "needs_changes":
         return None
     return status in ("approved", "answered")
-
-
-def phase(
-    *,
-    settled_at: datetime | None,
-    final_at: datetime | None,
-    revocable_until: datetime | None,
-    now: datetime,
-) -> Phase:
-    """Return where on its timeline an answer stands at ``now``.
-
-    ``open`` nobody has settled it · ``settled`` it is held until ``final_at`` · ``revocable`` it
-    is in effect but may be taken back until ``revocable_until`` · ``final`` it stays. Each phase
-    begins at its instant and ends just before the next.
-    """
-    if settled_at is None:
-        return "open"
-    # A settled answer without an end to its hold is never in effect by accident.
-    if final_at is None or now < final_at:
-        return "settled"
-    if revocable_until is not None and now < revocable_until:
-        return "revocable"
-    return "final"
 
 
 def next_deadline(

@@ -65,11 +65,6 @@ def score(
     return rank_base + weights.age * min((now - created_at).total_seconds() / _SECONDS, 1.0)
 
 
-def saturated(created_at: datetime, now: datetime) -> bool:
-    """Return whether the ticket's age no longer changes its score."""
-    return now - created_at >= SATURATES
-
-
 def _share(value: float | None) -> float:
     # `not >` instead of `<=`: a NaN is no importance and no confidence.
     if value is None or not value > 0:

@@ -1,22 +1,19 @@
 """Checkpoints and their rules: when people are asked, and what they are shown."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from simple_history.admin import SimpleHistoryAdmin
 
-from approvals.services.policies import (
-    lint_question,
-    question_of_policy,
-    rendered,
-    safeguards_of,
-)
+from approvals.services.policies import findings_of, rendered
 from approvals.spoken import spoken_fields, spoken_needs
 from audit.clock import db_now
 from reviews.admin.drawn_rules import band_fields, draw_rules
@@ -32,6 +29,48 @@ from reviews.services.managers import CHANGE_CHECKPOINT, other_managers
 from reviews.services.simulations import simulate
 from reviews.services.trials import try_sample
 from reviews.sla import PRIORITIES
+
+
+@dataclass(slots=True)
+class Edit:
+    """A checkpoint with its rules on the way through a form; `title` is the one that stands."""
+
+    checkpoint: Checkpoint
+    new: bool
+    title: str
+    form: CheckpointForm
+    rules: Any
+    change: Change | None = None
+    banners: list[str] = field(default_factory=list)
+    drawn: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, sent: QueryDict | None = None) -> "Edit":
+        """Return what was sent, or what stands where nothing was."""
+        new, title = not checkpoint.slug, checkpoint.title
+        form = CheckpointForm(sent, instance=checkpoint)
+        rules = RuleFormSet(sent, instance=checkpoint, prefix="rules")
+        return cls(checkpoint, new, title, form, rules)
+
+    def is_whole(self) -> bool:
+        """Tell whether all can be read; rules are checked against the schema typed beside them."""
+        whole = self.form.is_valid()
+        for row in self.rules.forms:
+            row.schema = self.form.cleaned_data.get("proposal_schema", {}) if whole else None
+        return bool(self.rules.is_valid() and whole)
+
+    def draw(self, sent: Mapping[str, Any], told: str) -> None:
+        """Note that rows were asked for, and why not; what is still empty is no mistake yet."""
+        self.drawn = sent
+        self.banners = [told] if told else []
+        for form in (self.form, *self.rules.forms):
+            form.errors.clear()
+
+    def disable(self) -> None:
+        """Let it be looked at alone."""
+        for form in (self.form, *self.rules):
+            for each in form.fields.values():
+                each.disabled = True
 
 
 @admin.register(Checkpoint)
@@ -69,126 +108,84 @@ class CheckpointAdmin(SimpleHistoryAdmin, SettingsAdmin):
         return self._edit(request, checkpoint)
 
     def _edit(self, request: HttpRequest, checkpoint: Checkpoint) -> HttpResponse:
-        user, new = person_of(request), not checkpoint.slug
-        may_change = new or self.has_change_permission(request, checkpoint)
+        may = not checkpoint.slug or self.has_change_permission(request, checkpoint)
         if request.method != "POST":
-            rules = RuleFormSet(instance=checkpoint, prefix="rules")
-            return self._page(
-                request, checkpoint, CheckpointForm(instance=checkpoint), rules, may=may_change
-            )
-        if not may_change:
+            return self._page(request, Edit.of(checkpoint), may=may)
+        if not may:
             raise PermissionDenied
-        title = checkpoint.title
-        sent, told = request.POST.copy(), ""
-        drawing = sent.get("go", "save") != "save"
-        if drawing:
-            told = draw_rules(sent, checkpoint, by=user, now=db_now())
-        form = CheckpointForm(sent, instance=checkpoint)
-        rules = RuleFormSet(sent, instance=checkpoint, prefix="rules")
-        if drawing:
-            return self._page(
-                request,
-                checkpoint,
-                form,
-                rules,
-                may=True,
-                title=title,
-                drawn=True,
-                sent=sent,
-                banners=[told] if told else None,
-            )
-        whole = form.is_valid()
-        schema = form.cleaned_data.get("proposal_schema", {})
-        for row in rules.forms:
-            row.schema = schema if whole else None
-        if not (rules.is_valid() and whole):
+        if request.POST.get("go", "save") != "save":
+            sent = request.POST.copy()
+            told = draw_rules(sent, checkpoint, by=person_of(request), now=db_now())
+            edit = Edit.of(checkpoint, sent)
+            edit.draw(sent, told)
+            return self._page(request, edit)
+        edit = Edit.of(checkpoint, request.POST)
+        if not edit.is_whole():
             banner = "Nothing is saved yet: something is missing or not right, see below."
-            return self._page(
-                request, checkpoint, form, rules, may=True, title=title, banners=[banner]
-            )
-        return self._save(request, checkpoint, form, rules, title, user)
+            return self._page(request, edit, banners=[banner])
+        return self._save(request, edit)
 
-    def _save(
-        self, request: HttpRequest, checkpoint: Checkpoint, form: Any, rules: Any, title: str,
-        user: Any,
-    ) -> HttpResponse:  # fmt: skip
-        new = not Checkpoint.objects.filter(pk=checkpoint.pk).exists()
-        saved = form.save(commit=False)
-        ordered = rules.in_order()
-        standing = None if new else Checkpoint.objects.get(pk=checkpoint.pk)
+    def _save(self, request: HttpRequest, edit: Edit) -> HttpResponse:
+        user, saved, ordered = (
+            person_of(request),
+            edit.form.save(commit=False),
+            edit.rules.in_order(),
+        )
+        standing = None if edit.new else Checkpoint.objects.get(pk=saved.pk)
         old = list(standing.rules.select_related("question")) if standing else []
         change = change_of(before=standing, rules_before=old, after=saved, rules_after=ordered)
-        asked: dict[str, Any] = {"title": title, "change": change}
+        edit.change = change
         if change.loosens:
             if not (request.POST.get("password") or request.POST.get("code")):
-                return self._page(request, checkpoint, form, rules, may=True, **asked)
+                return self._page(request, edit)
             if wrong := confirmed(request, user):
-                return self._page(
-                    request, checkpoint, form, rules, may=True, banners=wrong, **asked
-                )
+                return self._page(request, edit, banners=wrong)
         shown = set(change.loosens)
         done = save_checkpoint(
             checkpoint=saved,
             rules=ordered,
-            removed=rules.removed(),
+            removed=edit.rules.removed(),
             by=user,
             now=db_now(),
             agreed=lambda real: set(real.loosens) <= shown,
         )
         if done is None:
             banner = "Somebody else saved it meanwhile; look at what changes again."
-            return self._page(request, checkpoint, form, rules, may=True, banners=[banner], **asked)
+            return self._page(request, edit, banners=[banner])
         count = len(done.differences)
         told = f"{count} change{'s' * (count != 1)} saved." if count else "Nothing differed."
-        messages.success(request, told if not new else f"{saved.title} is made.")
+        messages.success(request, f"{saved.title} is made." if edit.new else told)
         return self.see(saved)
 
     def _page(
-        self,
-        request: HttpRequest,
-        checkpoint: Checkpoint,
-        form: Any,
-        rules: Any,
-        *,
-        may: bool,
-        title: str = "",
-        banners: list[str] | None = None,
-        change: Change | None = None,
-        drawn: bool = False,
-        sent: Any = None,
+        self, request: HttpRequest, edit: Edit, *, may: bool = True, banners: Sequence[str] = ()
     ) -> HttpResponse:
-        new = not Checkpoint.objects.filter(pk=checkpoint.pk).exists()
+        user, change = person_of(request), edit.change
         if not may:
-            for field in [*form.fields.values(), *(f for r in rules for f in r.fields.values())]:
-                field.disabled = True
-        if drawn:
-            # Another row was asked for; what is still empty is no mistake yet.
-            form.errors.clear()
-            for row in rules.forms:
-                row.errors.clear()
-        question = rendered(checkpoint.question) if not new else None
+            edit.disable()
+        question = None if edit.new else rendered(edit.checkpoint.question)
         context = {
-            "checkpoint": None if new else checkpoint,
-            "form": form,
-            "rules": rules,
+            "checkpoint": None if edit.new else edit.checkpoint,
+            "form": edit.form,
+            "rules": edit.rules,
             "may": may,
-            "banners": banners or [],
+            "banners": [*edit.banners, *banners],
             "change": change,
             "weakens": change.loosens if change else [],
-            "proof": proof_of(person_of(request)),
-            "others": [
-                other.label for other in other_managers(person_of(request), CHANGE_CHECKPOINT)
-            ],
+            "proof": proof_of(user),
+            "others": [other.label for other in other_managers(user, CHANGE_CHECKPOINT)],
             "templates": TEMPLATES.items(),
-            "bands": band_fields(sent or {}),
-            "bands_class": (sent or {}).get("bands-class", "")[:80],
+            "bands": band_fields(edit.drawn),
+            "bands_class": edit.drawn.get("bands-class", "")[:80],
             "told": spoken_fields(question) if question else {},
             "asks": [spoken_needs(stage["needs"]) for stage in question["stages"]]
             if question
             else [],
-            "gaps": [found.message for found in _findings(checkpoint)] if question else [],
+            "gaps": [found.message for found in findings_of(edit.checkpoint.question)]
+            if question
+            else [],
         }
-        title = "New checkpoint" if new else title or checkpoint.title
+        title = "New checkpoint" if edit.new else edit.title
         return self.page(request, "checkpoint.html", context, title=title)
 
     @method_decorator(require_POST)
@@ -212,21 +209,17 @@ class CheckpointAdmin(SimpleHistoryAdmin, SettingsAdmin):
     def simulate_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Tell what the rules on the page would have made of past tickets; it changes no row."""
         checkpoint = self.seen(request, pk)
-        form = CheckpointForm(request.POST, instance=checkpoint)
-        rules: Any = RuleFormSet(request.POST, instance=checkpoint, prefix="rules")
-        context: dict[str, Any] = {}
-        whole = form.is_valid()
-        for row in rules.forms:
-            row.schema = form.cleaned_data.get("proposal_schema", {}) if whole else None
-        if rules.is_valid() and whole:
+        edit, context = Edit.of(checkpoint, request.POST), dict[str, Any]()
+        if edit.is_whole():
             context["found"] = simulate(
-                checkpoint=form.save(commit=False),
-                wanted=rules.in_order(),
+                checkpoint=edit.form.save(commit=False),
+                wanted=edit.rules.in_order(),
                 user=person_of(request),
                 now=db_now(),
             )
         else:
-            context["wrong"] = [n for n, row in enumerate(rules.forms, start=1) if row.errors]
+            rows = enumerate(edit.rules.forms, start=1)
+            context["wrong"] = [place for place, row in rows if row.errors]
         return render(request, "admin/settings/_simulated.html", context)
 
     def try_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
@@ -263,8 +256,3 @@ class CheckpointAdmin(SimpleHistoryAdmin, SettingsAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Checkpoint | None = None) -> bool:
         """Keep checkpoints: their tickets tell of them. One that is not wanted is made inactive."""
         return False
-
-
-def _findings(checkpoint: Checkpoint) -> list[Any]:
-    policy = checkpoint.question
-    return list(lint_question(question_of_policy(policy), safeguards_of(policy)))

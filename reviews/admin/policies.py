@@ -1,6 +1,5 @@
 """Who decides: policies as people read them, and the form that publishes the next version."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,6 +20,7 @@ from audit.clock import db_now
 from audit.differences import differences
 from reviews.admin.pages import person_of
 from reviews.admin.policy_edit import PolicyEdit
+from reviews.admin.samples import read_number
 from reviews.admin.settings_pages import SettingsAdmin, confirmed, proof_of
 from reviews.models import Checkpoint, Rule
 from reviews.services.managers import PUBLISH, other_managers
@@ -178,10 +178,8 @@ class ApprovalPolicyAdmin(SimpleHistoryAdmin, ReadOnlyAdmin, SettingsAdmin):
         if "amount" not in request.GET:
             return found
         try:
-            amount = Decimal(asked["amount"].replace(" ", "")) if asked["amount"] else None
-        except InvalidOperation:
-            return {**found, "amount_error": "Write an amount, for example 5000."}
-        if amount is not None and not (amount.is_finite() and abs(amount) < 10**15):
+            amount = read_number(asked["amount"])
+        except ValueError:
             return {**found, "amount_error": "Write an amount, for example 5000."}
         priority = asked["priority"] if asked["priority"] in PRIORITIES else "medium"
         walk = walk_of_policy(policy, amount=amount, priority=priority, now=db_now())

@@ -40,16 +40,27 @@ def request_of_form(
 
 
 def _number_typed(text: str, name: str, errors: dict[str, str]) -> Decimal | None:
+    try:
+        return read_number(text)
+    except ValueError:
+        errors[name] = "Write a number, for example 900.50."
+        return None
+
+
+def read_number(text: str) -> Decimal | None:
+    """Return the number somebody typed, with spaces between its digits or none; None for nothing.
+
+    :raises ValueError: for what is no number a ticket may state.
+    """
     plain = text.replace(" ", "").replace("\u202f", "")
     if not plain:
         return None
     try:
         value = Decimal(plain)
     except InvalidOperation:
-        value = Decimal("NaN")
+        raise ValueError(text) from None
     if not value.is_finite() or abs(value) >= 10**15:
-        errors[name] = "Write a number, for example 900.50."
-        return None
+        raise ValueError(text)
     return value
 
 

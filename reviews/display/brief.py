@@ -59,16 +59,12 @@ def changes_in_brief(
 
 
 def _line(field: Field) -> Line:
-    if field.kind == "text":
-        text, cut = one_line(field.text)
-        return Line(field.label, text, cut, field.number)
-    if field.kind == "list":
-        text, cut = one_line(", ".join(field.items) or "none")
-        return Line(field.label, text, cut)
-    if field.kind == "pairs":
-        text, cut = one_line(", ".join(f"{name} {value}" for name, value in field.items))
-        return Line(field.label, text, cut)
     if field.kind == "table":
         return Line(field.label, f"{len(field.items)} entries", cut=True)
-    text, cut = one_line(field.text)
-    return Line(field.label, text, cut)
+    whole = field.text
+    if field.kind == "list":
+        whole = ", ".join(field.items) or "none"
+    elif field.kind == "pairs":
+        whole = ", ".join(f"{name} {value}" for name, value in field.items)
+    text, cut = one_line(whole)
+    return Line(field.label, text, cut, field.number)

@@ -14,7 +14,6 @@ from reviews.lifecycle import (
     check,
     markdown_table,
     next_deadline,
-    phase,
     status_for,
     timeout_status,
 )
@@ -157,38 +156,6 @@ def test_only_a_deciding_effect_can_allow():
     }
     assert allowed(status_for("deny")) is False
     assert allowed(status_for("return")) is None
-
-
-@pytest.mark.parametrize(
-    "now, expected",
-    [
-        (NOON - TICK, "settled"),
-        (NOON, "settled"),
-        (NOON + timedelta(seconds=10) - TICK, "settled"),
-        (NOON + timedelta(seconds=10), "revocable"),
-        (NOON + timedelta(seconds=310) - TICK, "revocable"),
-        (NOON + timedelta(seconds=310), "final"),
-    ],
-)
-def test_a_phase_begins_at_its_instant(now, expected):
-    got = phase(
-        settled_at=NOON,
-        final_at=NOON + timedelta(seconds=10),
-        revocable_until=NOON + timedelta(seconds=310),
-        now=now,
-    )
-    assert got == expected
-
-
-def test_without_a_hold_an_answer_is_in_effect_at_once():
-    assert phase(settled_at=NOON, final_at=NOON, revocable_until=NOON, now=NOON) == "final"
-    assert phase(settled_at=NOON, final_at=NOON, revocable_until=None, now=NOON) == "final"
-
-
-def test_an_unsettled_ticket_is_open_and_a_hold_without_end_stays_settled():
-    times = {"final_at": None, "revocable_until": None, "now": NOON}
-    assert phase(settled_at=None, **times) == "open"
-    assert phase(settled_at=NOON, **times) == "settled"
 
 
 def test_a_settled_ticket_waits_for_its_hold_alone():

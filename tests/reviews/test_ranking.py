@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.ranking import SATURATES, Weights, constants, saturated, score
+from reviews.ranking import SATURATES, Weights, constants, score
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -67,9 +67,8 @@ def test_doubt_brings_a_ticket_forward_and_no_confidence_is_full_doubt(confidenc
 
 
 def test_age_counts_in_full_after_24_hours():
-    tick = timedelta(microseconds=1)
-    assert not saturated(NOW - SATURATES + tick, NOW)
-    assert saturated(NOW - SATURATES, NOW)
+    tick = timedelta(minutes=1)
+    assert score(0, NOW - SATURATES + tick, NOW) < score(0, NOW - SATURATES, NOW)
     assert score(0, NOW - SATURATES, NOW) == score(0, NOW - 9 * SATURATES, NOW) == 0.3
 
 
@@ -81,8 +80,8 @@ def test_the_constants_order_young_and_saturated_tickets_like_the_score(facts, l
     def scored(row):
         return score(row[0].rank_base, row[1], now, weights)
 
-    young = [row for row in rows if not saturated(row[1], now)]
-    old = [row for row in rows if saturated(row[1], now)]
+    young = [row for row in rows if now - row[1] < SATURATES]
+    old = [row for row in rows if now - row[1] >= SATURATES]
     for some, key in ((young, 1), (old, 0)):
         by_constant = [scored(row) for row in sorted(some, key=lambda row: -row[0][key])]
         brute_force = sorted(map(scored, some), reverse=True)
