@@ -28,6 +28,7 @@ from reviews.api.collaboration import asked_of
 from reviews.forms import ui_schema
 from reviews.models import Ticket
 from reviews.models.checkpoint import Priority
+from reviews.outbound import why_refused
 from reviews.services.requests import TicketRequest
 
 PROPOSAL_MOST = 256 * 1024
@@ -105,10 +106,12 @@ class Address(Text):
     """An http or https address."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Return it; whether it may be called is decided when it is called."""
+        """Return it. What no call could ever reach is refused now, the rest when it is called."""
         address = super().to_internal_value(data)
         if not _ADDRESS.fullmatch(address) or not address.isprintable():
             raise serializers.ValidationError("Send an http or https address.")
+        if why := why_refused(address):
+            raise serializers.ValidationError(why)
         return address
 
 

@@ -240,8 +240,10 @@ def deliver_again(*, delivery_id: UUID, by: User) -> Delivery:
         rows = Delivery.objects.select_for_update(of=("self",))
         delivery = the_one(rows.filter(pk=delivery_id))
         sent = delivery.state == Delivery.State.SENT
-        if delivery.state == Delivery.State.WAITING or (sent and delivery.channel not in REPLAYED):
-            raise WrongState("Only a parked delivery can be sent again.")
+        if delivery.state == Delivery.State.WAITING:
+            raise WrongState("This message waits for its next attempt anyway.")
+        if sent and delivery.channel not in REPLAYED:
+            raise WrongState("This message arrived; only webhooks and callbacks are told again.")
         if delivery.endpoint is not None and delivery.endpoint.disabled_at is not None:
             raise WrongState("The endpoint is disabled; enable it first.")
         now = db_now()

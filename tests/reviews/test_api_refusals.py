@@ -121,6 +121,8 @@ def refused(answer, status, code):
         ({"title": "x", "callback_url": "ftp://x.example"}, "/callback_url"),
         ({"title": "x", "callback_url": "javascript:alert(1)"}, "/callback_url"),
         ({"title": "x", "callback_url": "http://"}, "/callback_url"),
+        ({"title": "x", "callback_url": "http://buyer.example/hook"}, "/callback_url"),
+        ({"title": "x", "callback_url": "https://127.0.0.1/hook"}, "/callback_url"),
         ({"title": "x", "callback_url": "http://x.example/" + "a" * 500}, "/callback_url"),
         ({"title": "x", "reference": "a/b"}, "/reference"),
         ({"title": "x", "reference": ".."}, "/reference"),
@@ -139,6 +141,13 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(cast, body, pointer):
     problem = answer.json()
     assert pointer in [error["pointer"] for error in problem["errors"]], problem["errors"]
     assert not Ticket.objects.exists()
+
+
+def test_a_callback_that_could_never_be_made_is_refused_with_the_way_out(cast):
+    body = {"title": "x", "callback_url": "http://10.0.0.5:9000/hook"}
+    (error,) = refused(cast.as_key().post(TICKETS, body), 422, "invalid")["errors"]
+
+    assert "HITL_OUTBOUND_ALLOWED" in error["message"]
 
 
 def test_a_stranger_among_the_members_is_sent_inside(cast):

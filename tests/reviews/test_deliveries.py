@@ -161,7 +161,7 @@ def test_a_parked_delivery_can_be_sent_again_under_its_old_id(
     assert dispatch_due() == 1
     assert receiver.ids == [str(delivery.pk)]
     deliver_again(delivery_id=delivery.pk, by=cast.max)  # what arrived may be asked for once more
-    with pytest.raises(WrongState):
+    with pytest.raises(WrongState, match="waits for its next attempt anyway"):
         deliver_again(delivery_id=delivery.pk, by=cast.max)
     assert dispatch_due() == 1
     assert receiver.ids == [str(delivery.pk)] * 2
