@@ -216,7 +216,26 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Countersign",
-    "DESCRIPTION": "People decide what software may do.",
+    "DESCRIPTION": "People decide what software may do.\n\n"
+    "To try it here, press **Authorize** and give a key; *Access keys* at the desk makes one. "
+    "`POST /api/v1/tickets` asks people, `GET /api/v1/tickets/{identifier}` says what they decided.",
+    # What a program needs first stands first.
+    "TAGS": [
+        {"name": "tickets", "description": "Ask people, and hear what they decided"},
+        {"name": "receipts", "description": "Prove a decision, and use it up"},
+        {"name": "votes", "description": "Decide as a person"},
+        {"name": "checkpoints", "description": "The kinds of decision"},
+        {"name": "policies", "description": "Who decides"},
+        {"name": "queues", "description": "Where tickets wait"},
+        {"name": "webhooks", "description": "Be told as it happens"},
+        {"name": "keys", "description": "How programs prove who they are"},
+        {"name": "me", "description": "Who you are, and what waits for you"},
+        {"name": "delegations", "description": "Who votes for whom"},
+        {"name": "bypasses", "description": "For emergencies: let requests pass without a person"},
+        {"name": "figures", "description": "What came, and how long it took"},
+        {"name": "status", "description": "What is misconfigured, failing or overdue"},
+        {"name": "compatibility", "description": "Addresses of earlier callers"},
+    ],
     "VERSION": HITL_RELEASE,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
