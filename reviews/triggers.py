@@ -1,6 +1,6 @@
 """What the database itself refuses about tickets."""
 
-from audit.triggers import Trigger, immutable
+from audit.triggers import Trigger, changed, immutable
 from reviews.lifecycle import TRANSITIONS
 
 _ALLOWED = " OR ".join(
@@ -9,7 +9,22 @@ _ALLOWED = " OR ".join(
     for new in sorted(news)
 )
 
+_DECIDED = (
+    *("outcome", "by", "effect", "outcome_digest", "response", "amendments", "approved_content"),
+    *("approved_action_digest", "settled_at", "final_at", "revocable_until"),
+)
+# What was decided stands once its ticket says so; a turn writes the decision before the ticket.
+_FINAL = f"""
+NEW.last_event_id IS DISTINCT FROM OLD.last_event_id AND ({changed(*_DECIDED)})
+AND (OLD.closed_at IS NOT NULL OR EXISTS (
+    SELECT 1 FROM reviews_ticket t WHERE t.decision_id = NEW.id AND t.status <> 'pending'
+))
+"""  # noqa: S608
+
 TRIGGERS = [
+    Trigger(
+        "decision_final", "approvals_decision", "UPDATE", "a final decision never changes", _FINAL
+    ),
     Trigger(
         "ticket_transition",
         "reviews_ticket",

@@ -115,7 +115,11 @@ def run(scene: Scene) -> Figure:
 def control(scene: Scene) -> Figure:
     scene.switch_off("ticket-lock")
     switches.drop_triggers(
-        "vote_on_open_question", "ticket_transition", "ticket_told", "decision_told"
+        "vote_on_open_question",
+        "ticket_transition",
+        "ticket_told",
+        "decision_told",
+        "decision_final",
     )
     switches.drop_constraints("delivery_one_effect_per_round")
     return race(scene, races=scene.size(200, least=60), around=0.01)

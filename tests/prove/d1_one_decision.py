@@ -80,7 +80,11 @@ def control(scene: Scene) -> Figure:
         "vote_one_per_principal", "vote_one_per_voter", "delivery_one_effect_per_round"
     )
     switches.drop_triggers(
-        "vote_on_open_question", "ticket_transition", "ticket_told", "decision_told"
+        "vote_on_open_question",
+        "ticket_transition",
+        "ticket_told",
+        "decision_told",
+        "decision_final",
     )
     return race(scene, voters=scene.size(64, least=8), tickets=scene.size(20, least=5))
 

@@ -83,7 +83,11 @@ def run(scene: Scene) -> Figure:
 def control(scene: Scene) -> Figure:
     scene.switch_off("ticket-lock")
     switches.drop_triggers(
-        "vote_on_open_question", "ticket_transition", "ticket_told", "decision_told"
+        "vote_on_open_question",
+        "ticket_transition",
+        "ticket_told",
+        "decision_told",
+        "decision_final",
     )
     switches.drop_constraints("delivery_one_effect_per_round")
     return race(scene, pairs=scene.size(300, least=30))

@@ -23,7 +23,9 @@ from tests.stories import (
     people,
     question,
     refused,
+    run_sql,
     stopped_by_the_database,
+    stored,
 )
 
 pytestmark = pytest.mark.db
@@ -266,3 +268,38 @@ def test_a_right_that_ends_while_somebody_votes_is_refused_not_an_error(cast):
     finally:
         pre_save.disconnect(ends, sender=Vote)
     assert not Vote.objects.exists()
+
+
+class TestWhatIsFinal:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "outcome = 'approve', effect = 'allow'",
+            "revocable_until = '2999-01-01 00:00:00+00:00'",
+            "approved_action_digest = 'x'",
+            "response = '{}'",
+            """outcome = '', effect = '', "by" = '', settled_at = NULL, final_at = NULL""",
+        ],
+    )
+    def test_is_not_rewritten_even_with_an_event_of_its_own(self, cast, change):
+        ticket, other = cast.open(), cast.open()
+        cast.vote(ticket, cast.ann, "reject")
+        with stopped_by_the_database("a final decision never changes"):
+            run_sql(
+                f"UPDATE approvals_decision SET {change}, last_event_id = %s WHERE id = %s",
+                stored(other.last_event_id),
+                stored(ticket.decision_id),
+            )
+
+    def test_nor_is_a_round_that_is_over(self, cast):
+        ticket = cast.open()
+        first = ticket.decision_id
+        resubmit_ticket(ticket_id=ticket.pk, requester=cast.machine, proposal={"total": 1})
+        with stopped_by_the_database("a final decision never changes"):
+            run_sql(
+                "UPDATE approvals_decision SET outcome = 'approve', effect = 'allow', "
+                "\"by\" = 'votes', settled_at = opened_at, final_at = opened_at, "
+                "last_event_id = %s WHERE id = %s",
+                stored(cast.open().last_event_id),
+                stored(first),
+            )
