@@ -1,5 +1,6 @@
 """Addresses of earlier designs, served by the same services, with the same rights and audit."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -58,7 +59,7 @@ class SeedTicketsPage(ApiView):
 def _split(data: Any) -> dict[str, Any]:
     """Return a bare proposal as a ticket: known members stay, the others are the proposal's."""
     if not isinstance(data, dict):
-        raise Invalid(errors=[{"pointer": "", "message": "This must be an object."}])
+        raise Invalid.at("", "This must be an object.")
     known = set(TicketCreateRequest().fields)
     ticket = {name: value for name, value in data.items() if name in known}
     others = {name: value for name, value in data.items() if name not in known}
@@ -68,7 +69,7 @@ def _split(data: Any) -> dict[str, Any]:
     twice = sorted(others.keys() & proposal.keys())
     if twice:
         message = "This stands inside `proposal` as well; which one counts would be a guess."
-        raise Invalid(errors=[{"pointer": f"/{twice[0][:64]}", "message": message}])
+        raise Invalid.at(f"/{twice[0][:64]}", message)
     return {**ticket, "proposal": {**proposal, **others}}
 
 
@@ -231,17 +232,32 @@ class OverrideRequest(StrictSerializer):
         return str(value)
 
 
+# Each is served at two addresses, under a name of its own.
+_proposals = partial(
+    describe,
+    summary="What is pending in a region, the oldest first",
+    tag="compatibility",
+    answers={200: shapes.TicketListAnswer(many=True)},
+    parameters=[RegionQuery],
+)
+_override = partial(
+    describe,
+    summary="Decide on a proposal",
+    tag="compatibility",
+    request=OverrideRequest,
+    answers={200: shapes.DoneAnswer},
+    problems=[404, 409, 412],
+    parameters=[IF_MATCH],
+)
+
+
 class HmsProposalsPage(ApiView):
     """What is pending in a region."""
 
     scopes: ClassVar[dict[str, str]] = {"GET": READ}
 
-    @describe(
+    @_proposals(
         "hms_proposals_list",
-        "What is pending in a region, the oldest first",
-        tag="compatibility",
-        answers={200: shapes.TicketListAnswer(many=True)},
-        parameters=[RegionQuery],
         description=f"At most {MOST_LISTED} are listed; `/api/v1/tickets` has pages.",
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002
@@ -255,14 +271,8 @@ class HmsProposalsPage(ApiView):
 class HmsOverridePage(SeedVotePage):
     """A decision on a proposal."""
 
-    @describe(
+    @_override(
         "hms_override_create",
-        "Decide on a proposal",
-        tag="compatibility",
-        request=OverrideRequest,
-        answers={200: shapes.DoneAnswer},
-        problems=[404, 409, 412],
-        parameters=[IF_MATCH],
         examples=[
             sent("Approve", {"id": "T-1042", "decision": "approve", "comments": "Fine."}),
             sent(
@@ -283,7 +293,7 @@ class HmsOverridePage(SeedVotePage):
         """Take the caller's decision as their vote."""
         given = self.given(OverrideRequest)
         if given["decision"] != "approve" and not given["comments"].strip():
-            raise ReasonRequired(errors=[{"pointer": "/comments", "message": "Say why."}])
+            raise ReasonRequired.at("/comments", "Say why.")
         ticket = self.found(given["id"])
         vote = {
             "choice": option_meant(question_of(ticket.decision), given["decision"]),
@@ -299,13 +309,7 @@ class HmsOverridePage(SeedVotePage):
 class InterfaceProposalsPage(HmsProposalsPage):
     """The same list under the other address."""
 
-    @describe(
-        "interface_proposals_list",
-        "What is pending in a region, the oldest first",
-        tag="compatibility",
-        answers={200: shapes.TicketListAnswer(many=True)},
-        parameters=[RegionQuery],
-    )
+    @_proposals("interface_proposals_list")
     def get(self, request: Request) -> Response:
         """Answer the tickets that wait in a region of the caller's."""
         return super().get(request)
@@ -314,14 +318,8 @@ class InterfaceProposalsPage(HmsProposalsPage):
 class InterfaceOverridePage(HmsOverridePage):
     """The same decision under the other address."""
 
-    @describe(
+    @_override(
         "interface_override_create",
-        "Decide on a proposal",
-        tag="compatibility",
-        request=OverrideRequest,
-        answers={200: shapes.DoneAnswer},
-        problems=[404, 409, 412],
-        parameters=[IF_MATCH],
         examples=[sent("Approve", {"id": "T-1042", "decision": "approve"})],
     )
     def post(self, request: Request) -> Response:

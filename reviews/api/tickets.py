@@ -1,4 +1,4 @@
-"""Open, list, read, resubmit, cancel and revoke tickets, and acknowledge a revocation."""
+"""Open tickets, one or many, list and read them."""
 
 from collections import Counter
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from approvals.api.fields import shown
 from approvals.api.schema import IDEMPOTENCY_KEY, describe, sent
-from approvals.api.views import READ, SUBMIT, VOTE, ApiView
+from approvals.api.views import READ, SUBMIT, ApiView
 from approvals.errors import Invalid, Refusal, RegionNotYours
 from approvals.models import User
 from approvals.services.polls import read_poll
@@ -22,14 +22,9 @@ from reviews.api.base import TicketPage, opening_once, refuse_flood, with_versio
 from reviews.api.requests import (
     CreateQuery,
     ExpandQuery,
-    NothingRequest,
-    ReasonRequest,
     TicketBulkRequest,
     TicketCreateRequest,
     TicketQuery,
-    TicketResubmitRequest,
-    proposed_title,
-    shaped,
     ticket_request,
 )
 from reviews.models import Assignment, Lane, Region, Ticket
@@ -37,13 +32,8 @@ from reviews.representation import iso, ticket_allowed
 from reviews.services.bulk import open_tickets, tried_ticket
 from reviews.services.idempotency import Reply
 from reviews.services.requests import TicketRequest
-from reviews.services.second_looks import request_review
 from reviews.services.tickets import (
-    cancel_ticket,
     open_ticket,
-    resubmit_ticket,
-    revoke_ticket,
-    see_revocation,
 )
 
 MOST_AT_ONCE = 500
@@ -288,154 +278,3 @@ class TicketDetailPage(TicketPage):
         ticket = self.found(identifier)
         expand = sorted(asked.get("expand", ()))
         return with_version(Response(ticket_whole(ticket, self.user, expand=expand)), ticket)
-
-
-class TicketResubmitPage(TicketPage):
-    """A new round of a ticket."""
-
-    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
-
-    @describe(
-        "tickets_resubmit",
-        "Put changed content to a new round",
-        tag="tickets",
-        request=TicketResubmitRequest,
-        answers={200: shapes.TicketAnswer},
-        problems=[409, 412],
-        parameters=[IDEMPOTENCY_KEY],
-        examples=[sent("Cheaper", {"proposal": {"business_count": 900, "total_cost": 95}})],
-    )
-    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
-        """Open the next round; earlier votes do not count for it."""
-        given = self.given(TicketResubmitRequest)
-        ticket = self.found(identifier)
-        version = self.seen_version(given)
-        proposal = given.pop("proposal")
-
-        def do() -> Reply:
-            changed = resubmit_ticket(
-                ticket_id=ticket.pk,
-                requester=self.user,
-                proposal=proposal,
-                changes=changes_of(ticket, given, proposal),
-                version=version,
-            )
-            headers = {"ETag": f'"{changed.version}"'}
-            return Reply(200, ticket_whole(changed, self.user), headers)
-
-        return self.once(do)
-
-
-def changes_of(ticket: Ticket, given: Json, proposal: Json) -> Json:
-    """Return the members that change with a new round, beside the proposal itself."""
-    changes = {**given, **shaped(given)}
-    changes.pop("ui_schema", None)
-    title = changes.get("title") or proposed_title(proposal)
-    if title:
-        changes["title"] = title
-        if ticket.summary == ticket.title:
-            # The summary was the title; it goes along.
-            changes.setdefault("summary", title)
-    if "labels" in changes:
-        changes["labels"] = tuple(dict.fromkeys(changes["labels"]))
-    return changes
-
-
-class TicketCancelPage(TicketPage):
-    """A ticket nobody needs an answer to any more."""
-
-    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
-
-    @describe(
-        "tickets_cancel",
-        "Stop a ticket",
-        tag="tickets",
-        request=ReasonRequest,
-        answers={200: shapes.TicketAnswer},
-        problems=[409],
-        parameters=[IDEMPOTENCY_KEY],
-        examples=[sent("A reason", {"reason": "Bought elsewhere."})],
-    )
-    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
-        """Cancel the ticket; cancelling twice changes nothing."""
-        reason = self.given(ReasonRequest).get("reason", "")
-        return self.acted(
-            identifier, lambda one: cancel_ticket(ticket_id=one.pk, by=self.user, reason=reason)
-        )
-
-
-class TicketRevokePage(TicketPage):
-    """A final decision that is taken back."""
-
-    scopes: ClassVar[dict[str, str]] = {"POST": VOTE}
-
-    @describe(
-        "tickets_revoke",
-        "Take a final decision back",
-        tag="tickets",
-        request=ReasonRequest,
-        answers={200: shapes.TicketAnswer},
-        problems=[409],
-        parameters=[IDEMPOTENCY_KEY],
-        examples=[sent("A reason", {"reason": "The price changed."})],
-        description="Within its window, by somebody whose vote counted or who may override.",
-    )
-    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
-        """Revoke the decision, unless its receipt was consumed."""
-        reason = self.given(ReasonRequest).get("reason", "")
-        return self.acted(
-            identifier, lambda one: revoke_ticket(ticket_id=one.pk, by=self.user, reason=reason)
-        )
-
-
-class TicketReviewPage(TicketPage):
-    """A person's look at what no person decided."""
-
-    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
-
-    @describe(
-        "tickets_request_review",
-        "Have a person look at what was decided without one",
-        tag="tickets",
-        request=ReasonRequest,
-        answers={200: shapes.TicketAnswer, 201: shapes.TicketAnswer},
-        problems=[409],
-        parameters=[IDEMPOTENCY_KEY],
-        examples=[sent("A reason", {"reason": "I do not agree with the refusal."})],
-        description="For what a rule, a switch, a bypass or silence decided: by who opened it, "
-        "whom it concerns, their manager, or a lead. People are asked in a ticket of its own, "
-        "whose `previous` is this one; this one stays as it is. Asking again answers 200 with the "
-        "same ticket.",
-    )
-    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
-        """Open the ticket in which people look at it."""
-        reason = self.given(ReasonRequest).get("reason", "")
-        ticket = self.found(identifier)
-
-        def do() -> Reply:
-            asked, new = request_review(ticket_id=ticket.pk, by=self.user, reason=reason)
-            headers = {"Location": links(asked)["self"], "ETag": f'"{asked.version}"'}
-            return Reply(201 if new else 200, ticket_whole(asked, self.user), headers)
-
-        return self.once(do)
-
-
-class TicketAcknowledgePage(TicketPage):
-    """A revocation its requester knows of."""
-
-    scopes: ClassVar[dict[str, str]] = {"POST": SUBMIT}
-
-    @describe(
-        "tickets_acknowledge",
-        "Acknowledge a revocation",
-        tag="tickets",
-        request=NothingRequest,
-        answers={200: shapes.TicketAnswer},
-        problems=[409],
-        parameters=[IDEMPOTENCY_KEY],
-        description="Says that you act on the approval no more, or undid what you did.",
-    )
-    def post(self, request: Request, identifier: str) -> Response:  # noqa: ARG002
-        """Note that the requester knows; acknowledging twice changes nothing."""
-        self.given(NothingRequest)
-        return self.acted(identifier, lambda one: see_revocation(ticket_id=one.pk, by=self.user))
