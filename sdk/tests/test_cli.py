@@ -174,6 +174,23 @@ def test_approving_votes_with_the_version_that_was_read(desk: DeskPeer, hitl: Ru
     assert sent.path == f"{TICKETS}/{ticket['id']}/votes"
 
 
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ([10, 50, 100], "A step to 10 %; you are asked again before 50 %, then 100 %."),
+        ([100], "The last step, to 100 %."),
+    ],
+)
+def test_who_approves_a_step_of_a_rollout_reads_which(
+    desk: DeskPeer, hitl: Run, steps: list[int], told: str
+) -> None:
+    desk.ticket(policy={"options": [{"key": "approve"}], "repeat": {"rounds": 1, "steps": steps}})
+
+    for command in ("get", "approve"):
+        ended = hitl(command, "T-1")
+        assert told in ended.out + ended.err, ended
+
+
 def test_rejecting_needs_a_reason(desk: DeskPeer, hitl: Run) -> None:
     desk.ticket()
     assert hitl("reject", "T-1").code == 2

@@ -51,10 +51,11 @@ class Effects:
         if slug and slug not in self._sentences:
             self._sentences[slug] = self._read(slug)
         proposal = mapping(ticket.get("proposal"))
-        return _PLACE.sub(
+        effect = _PLACE.sub(
             lambda place: text(proposal.get(place[1])) or "(not given)",
             self._sentences.get(slug, ""),
         )
+        return " ".join(said for said in (effect, _step(ticket)) if said)
 
     def _read(self, slug: str) -> str:
         try:
@@ -62,6 +63,16 @@ class Effects:
         except HitlError:
             # The sentence is a help; without it the ticket itself still says what it is.
             return ""
+
+
+def _step(ticket: Mapping[str, Any]) -> str:
+    """Return which step of a rollout a ticket asks for, empty where it is none."""
+    repeat = mapping(mapping(ticket.get("policy")).get("repeat"))
+    now, *later = (text(share) for share in sequence(repeat.get("steps")) or [""])
+    if not later:
+        return f"The last step, to {now} %." if now else ""
+    rest = ", then ".join(f"{share} %" for share in later)
+    return f"A step to {now} %; you are asked again before {rest}."
 
 
 def ticket_page(screen: Screen, ticket: Mapping[str, Any], effect: str) -> None:
