@@ -218,7 +218,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Countersign",
     "DESCRIPTION": "People decide what software may do.\n\n"
     "To try it here, press **Authorize** and give a key; *Access keys* at the desk makes one. "
-    "`POST /api/v1/tickets` asks people, `GET /api/v1/tickets/{identifier}` says what they decided.",
+    "`POST /api/v1/tickets` asks people, `GET /api/v1/tickets/{identifier}` says how it ended.",
     # What a program needs first stands first.
     "TAGS": [
         {"name": "tickets", "description": "Ask people, and hear what they decided"},
