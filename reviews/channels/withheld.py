@@ -1,7 +1,9 @@
 """One mail in an hour about what a quota kept from a person in the hour before."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -11,7 +13,7 @@ from approvals.models import User
 from reviews.channels.email import Letter, moot, sending, written
 from reviews.channels.outcome import Outcome, Send
 from reviews.display import moments
-from reviews.models import Delivery
+from reviews.models import Delivery, Ticket
 from reviews.services import notices, withheld
 
 # So many tickets are named; the others are counted.
@@ -37,29 +39,35 @@ def prepare_withheld(delivery: Delivery, now: datetime) -> Send:
 
 
 def _context(delivery: Delivery, person: User, now: datetime) -> dict[str, Any]:
-    rows = withheld.withheld_from(person, hourly=delivery, now=now)
-    known = rows.select_related("checkpoint", "queue", "decision", "requester")
-    tickets, refused = [], 0
-    for ticket in known[:_LOOKED_AT]:
-        letter = Letter(delivery, ticket, person, now)
-        if letter.refused:
-            refused += 1
-            continue
-        # Without the desk a link of their own is the only way in.
-        way = {} if person.is_staff else letter.way_in()
-        url = way["url"] if "link_until" in way else ""
-        tickets.append((ticket, url))
-        if len(tickets) == MOST:
+    ids = withheld.withheld_from(person, hourly=delivery, now=now)
+    named: list[tuple[Ticket, str]] = []
+    refused = 0
+    for start in range(0, min(len(ids), _LOOKED_AT), MOST):
+        for letter in _letters(ids[start : start + MOST], delivery, person, now):
+            if letter.refused:
+                refused += 1
+            elif len(named) < MOST:
+                # Without the desk a link of their own is the only way in.
+                way = {} if person.is_staff else letter.way_in()
+                named.append((letter.ticket, way["url"] if "link_until" in way else ""))
+        if len(named) == MOST:
             break
-    count = rows.count() - refused
+    count = len(ids) - refused
     return {
         "now": now,
         "name": "Held back",
         "zone": person.time_zone,
-        "tickets": tickets,
+        "tickets": named,
         "count": count,
-        "more": count - len(tickets),
+        "more": count - len(named),
         "most": delivery.body["most"],
         "button": "Open the queue" if person.is_staff else "",
         "url": settings.BASE_URL + reverse("admin:reviews_ticket_changelist"),
     }
+
+
+def _letters(
+    ids: Sequence[UUID], delivery: Delivery, person: User, now: datetime
+) -> Iterator[Letter]:
+    known = Ticket.objects.select_related("checkpoint", "decision").in_bulk(ids)
+    return (Letter(delivery, known[one], person, now) for one in ids)

@@ -39,8 +39,9 @@ BATCH = 256
 THREADS = 16
 # To one target at most so many messages are under way at once, so that it never fills a run.
 LANES = 8
-# Of a claimed batch nothing is begun after so many seconds; the rest is given back. The lease
-# must outlast that and the longest attempt (10 s).
+# Of a claimed batch nothing is built after so many seconds, and nothing begun after so many more;
+# the rest is given back. The lease must outlast both and the longest attempt (10 s).
+BUILT_WITHIN = 10.0
 BEGUN_WITHIN = 20.0
 LEASE = timedelta(seconds=60)
 # Outcomes are stored so many at a time, or after so long: whoever dies sends no more than these
@@ -132,8 +133,8 @@ def _claim() -> list[Delivery]:
 class _Target:
     """What leaves for one target. A few lanes take from it until it is empty, slow or late."""
 
-    def __init__(self, until: float) -> None:
-        self.until = until
+    def __init__(self) -> None:
+        self.until = 0.0
         self.waiting: deque[tuple[Delivery, Send]] = deque()
         self.slow = False
 
@@ -157,26 +158,32 @@ def _attempt(claimed: Sequence[Delivery], pool: ThreadPoolExecutor) -> int:
 
     Return how many attempts were made.
     """
-    now, until = db_now(), time.monotonic() + BEGUN_WITHIN
+    now, building = db_now(), time.monotonic() + BUILT_WITHIN
     targets: dict[tuple[str, str], _Target] = {}
     unbuilt: list[Told] = []
-    for delivery in claimed:
+    late: list[Delivery] = []
+    for place, delivery in enumerate(claimed):
+        if place and time.monotonic() >= building:
+            late = list(claimed[place:])
+            break
         send = _built(delivery, now)
         if isinstance(send, Outcome):
             unbuilt.append((delivery, send))
             continue
-        target = targets.setdefault((delivery.channel, delivery.target), _Target(until))
+        target = targets.setdefault((delivery.channel, delivery.target), _Target())
         target.waiting.append((delivery, send))
     if unbuilt:
         note(unbuilt)
+    give_back(late, after=timedelta(0))
     told: SimpleQueue[Told | None] = SimpleQueue()
-    lanes = 0
+    lanes, until = 0, time.monotonic() + BEGUN_WITHIN
     for target in targets.values():
+        target.until = until
         for _ in range(min(LANES, len(target.waiting))):
             pool.submit(target.lane, told)
             lanes += 1
     _note_all(told, lanes)
-    left = 0
+    left = len(late)
     for target in targets.values():
         rows = [delivery for delivery, _ in target.waiting]
         if rows:

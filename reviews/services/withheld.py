@@ -75,8 +75,8 @@ def spread_withheld(*, hourly: Delivery, now: datetime) -> int:
     return len(people)
 
 
-def withheld_from(person: User, *, hourly: Delivery, now: datetime) -> TicketQuerySet:
-    """Return the tickets of that hour which still wait for a person, the oldest first.
+def withheld_from(person: User, *, hourly: Delivery, now: datetime) -> list[UUID]:
+    """Return the ids of the tickets of that hour which still wait for a person, the oldest first.
 
     As the queue offers them: nothing of their own work, nothing voted on, nothing others hold.
     """
@@ -85,7 +85,7 @@ def withheld_from(person: User, *, hourly: Delivery, now: datetime) -> TicketQue
         decision__in=permissions.decisions_appointing(person, now=shown_now())
     )
     known = free_for(person, now=now, held_too=True).filter(pk__in=of_hour.body.get("tickets", []))
-    return known.waiting().visible_to(person).filter(asked).order_by("pk")
+    return list(known.waiting().filter(asked).order_by("pk").values_list("pk", flat=True))
 
 
 def _row(

@@ -482,3 +482,15 @@ def test_two_dispatchers_share_the_work_and_send_nothing_twice(
     assert {json.loads(body)["n"] for _, body in receiver.messages} == set(range(120))
     if connection.vendor == "postgresql":
         assert Delivery.objects.filter(attempts=1).count() == 120
+
+
+@pytest.mark.db
+def test_what_is_slow_to_build_leaves_all_the_same_some_at_a_time(
+    cast: Cast, endpoint: WebhookEndpoint, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "BUILT_WITHIN", 0.0)
+    for _ in range(3):
+        cast.open()
+    assert dispatch_due() == 3
+    assert len(receiver.messages) == 3
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("sent", 1)}
