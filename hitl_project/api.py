@@ -41,7 +41,7 @@ _CODES = {
     422: (Invalid.code, Invalid.sentence),
     429: (TooMany.code, TooMany.sentence),
     500: ("internal", "Something went wrong on our side; nothing was changed."),
-    503: ("unavailable", "The service is overloaded; try again in a moment."),
+    503: ("unavailable", "The service cannot answer now; try again in a moment."),
 }
 
 
@@ -130,6 +130,23 @@ _SAID_BETTER = (
 )
 
 
+# A commit whose answer was lost may have happened.
+_UNKNOWN = (
+    "The database went away; whether this call was stored is not known. Send it again: a vote "
+    "counts once, and so does whatever carries the same Idempotency-Key."
+)
+# PostgreSQL: connection lost, or the server is stopping or starting.
+_AWAY = ("08", "57P01", "57P02", "57P03")
+
+
+def _lost(exc: Exception) -> bool:
+    """Tell whether the connection to PostgreSQL broke under a call."""
+    if not isinstance(exc, OperationalError):
+        return False
+    state = getattr(exc.__cause__, "sqlstate", "")  # none: the driver noticed it by itself
+    return state is None or state.startswith(_AWAY)
+
+
 def _as_answer(
     exc: Exception, context: dict[str, Any]
 ) -> tuple[int, str, list[Any], dict[str, str]] | None:
@@ -139,6 +156,9 @@ def _as_answer(
         return 400, "", [], {}
     if isinstance(exc, OperationalError) and type(exc.__cause__).__name__ == "PoolTimeout":
         return 503, "", [], {"Retry-After": "1"}
+    if _lost(exc):
+        log.warning("the database went away during a call: %s", type(exc.__cause__).__name__)
+        return 503, _UNKNOWN, [], {"Retry-After": "1"}
     answer = django_rest_handler(exc, context)
     if answer is None:
         return None

@@ -146,6 +146,9 @@ else:
             "min_size": _pool_least,
             "max_size": _pool_most,
             "timeout": 5,
+            # Between two tries to reach a database that is away the pool waits twice as long
+            # each time. It ends that before its callers do, and the next of them begins anew.
+            "reconnect_timeout": 4,
         },
         # A statement's plan is kept once it was used five times, which halves what the server does
         # for a vote. A pooler between us that hands a connection on after each transaction must

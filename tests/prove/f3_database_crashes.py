@@ -24,6 +24,8 @@ from tests.prove.web import ROOT
 
 VOTERS = 8
 EACH = 100  # votes that are acknowledged, at least, between one crash and the next
+AWAY = 20.0  # seconds of the one long outage
+RETURN = 6.0  # seconds within which a vote is taken once the database answers again
 # Without it a commit is answered before it is on disk, and the writer may take its time.
 FORGETFUL = {"synchronous_commit": "off", "wal_writer_delay": "10s", "commit_delay": "0"}
 
@@ -65,6 +67,7 @@ def crashes(scene: Scene, *, count: int, forgetful: bool = False) -> Figure:
     with own_postgresql(scene, **options) as server, apart(scene.folder) as here:
         from django.db import connection
 
+        away = max(8.0, AWAY * scene.scale)
         who = people(here, voters=VOTERS)
         # Half as many again: while the next crash is chosen, people go on.
         tickets = who.open_many((count + 1) * EACH * 3 // 2)
@@ -84,6 +87,12 @@ def crashes(scene: Scene, *, count: int, forgetful: bool = False) -> Figure:
             server.start_again()
             _await_votes(load, 1)
             back.append(time.monotonic() - began)
+        crash(server)
+        time.sleep(away)
+        server.start_again()
+        answers = time.monotonic()
+        _await_votes(load, 1)
+        after = time.monotonic() - answers
         _await_votes(load, EACH // 4)
         load.end()
         votes = list(load.acknowledged)
@@ -93,12 +102,16 @@ def crashes(scene: Scene, *, count: int, forgetful: bool = False) -> Figure:
             f"{count} crashes with {asking} votes on their way, {len(votes)} acknowledged, "
             f"{sum(v.tries > 1 for v in votes)} of them asked again, "
             f"{sum(v.status == 200 for v in votes)} of these taken before; the first vote was "
-            f"taken {statistics.median(back):.1f} s after a crash, {max(back):.1f} s at most",
+            f"taken {statistics.median(back):.1f} s after a crash, {max(back):.1f} s at most, and "
+            f"{after:.1f} s after a database answered that was away for {away:.0f} s",
             details={"back": back, "answers": dict(load.told)},
             acknowledged_votes_missing=missing,
             decisions_never_told=late,
             doubled_effects=double_effects(here, votes),
             never_answered=len(load.unanswered),
+            # What is our failure is told as one to wait out; 500 would say that nothing was stored.
+            answered_500=load.told[500],
+            late_to_return=int(after > RETURN),
             load_too_light=max(0, count * EACH - len(votes)),
         )
 
