@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
+from approvals.timing import Timing
 from reviews.calendars import (
     LONGEST,
     Calendar,
@@ -25,24 +24,6 @@ DUE: dict[str, timedelta] = {
 PRIORITIES = tuple(DUE)
 SHORTEST_EXPIRY = timedelta(hours=24)
 REMIND_AFTER = timedelta(hours=24)
-
-
-class _Escalation(Protocol):
-    @property
-    def after(self) -> timedelta: ...
-    @property
-    def role(self) -> str: ...
-
-
-class Timing(Protocol):
-    """Describe the part of ``approvals.question.Timing`` that deadlines are made of."""
-
-    @property
-    def due(self) -> timedelta | None: ...
-    @property
-    def escalate(self) -> Sequence[_Escalation]: ...
-    @property
-    def expires(self) -> timedelta | None: ...
 
 
 @dataclass(frozen=True)

@@ -79,10 +79,7 @@ class TicketPage:
             if before is None
             else fields.changes_between(before, self.content, self.labels),
             "approved_changes": self._approved_changes(),
-            "amount": ""
-            if ticket.amount is None
-            or any(fields.is_amount(value, ticket.amount) for value in self.content.values())
-            else fields.money(ticket.amount, fields.currency_of(self.content)),
+            "amount": fields.amount_beside(self.content, ticket.amount),
             "claim": agent.claim_of(ai),
             "blind": self.blind is not None,
             "track": "" if self.blind else record_of(ticket),
@@ -149,6 +146,8 @@ def consequence(question: Question) -> str:
         now, *later = question.repeat.steps
         rest = ", then ".join(f"{share} %" for share in later)
         words.append(f"A step to {now} %; you are asked again before {rest}.")
+    elif question.repeat.steps:
+        words.append(f"The last step, to {question.repeat.steps[0]} %.")
     if timing.ask == "after":
         words.append("It has already been done; you are asked afterwards.")
     if timing.hold > timedelta(0):

@@ -149,10 +149,7 @@ class Letter:
             "lines": lines,
             "more": more,
             "more_text": f"{more} more field{'' if more == 1 else 's'} on the page",
-            "amount": ""
-            if ticket.amount is None
-            or any(fields.is_amount(value, ticket.amount) for value in self.content.values())
-            else fields.money(ticket.amount, fields.currency_of(self.content)),
+            "amount": fields.amount_beside(self.content, ticket.amount),
             "changes": changes,
             "hidden": any(
                 inert.has_hidden(text)

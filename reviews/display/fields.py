@@ -114,6 +114,13 @@ def is_amount(value: object, amount: Decimal | None) -> bool:
     return is_number(value) and amount is not None and Decimal(repr(value)) == amount
 
 
+def amount_beside(proposal: Mapping[str, Any], amount: Decimal | None) -> str:
+    """Return the amount a ticket states as money, where no value of its proposal shows it."""
+    if amount is None or any(is_amount(value, amount) for value in proposal.values()):
+        return ""
+    return money(amount, currency_of(proposal))
+
+
 def _as_money(value: Any, amount: Decimal | None, proposal: Mapping[str, Any]) -> str:
     return money(value, currency_of(proposal)) if is_amount(value, amount) else ""
 

@@ -7,7 +7,7 @@ nothing of a proposal is ever left out because of how it is shown.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from reviews.display.fields import (
@@ -78,6 +78,7 @@ class Referred:
 
 
 Shown = tuple[Any, ...]
+Part = TypeVar("Part", Sample, Comparison)
 
 
 def parts_of(found: Sequence[Field], proposal: Mapping[str, Any], view: object) -> list[Field]:
@@ -103,20 +104,19 @@ def parts_of(found: Sequence[Field], proposal: Mapping[str, Any], view: object) 
 
 def comparison_of(proposal: Mapping[str, Any], view: object) -> Comparison | None:
     """Return the comparison a view lays out, or None where it has none or the proposal lacks it."""
-    for entry in _wanted(view).values():
-        items, _ = _laid_out(entry, proposal)
-        if items and isinstance(items[0], Comparison):
-            return items[0]
-    return None
+    return next(iter(_first(proposal, view, Comparison)), None)
 
 
 def sample_mails(proposal: Mapping[str, Any], view: object) -> tuple[Sample, ...]:
-    """Return the sample e-mails of the first field a view lays out as such; none where there is
-    no such field.
-    """
+    """Return the sample e-mails of the first field laid out as such; none where there is none."""
+    return _first(proposal, view, Sample)
+
+
+def _first(proposal: Mapping[str, Any], view: object, kind: type[Part]) -> tuple[Part, ...]:
+    """Return what the first field that a view lays out in this kind shows."""
     for entry in _wanted(view).values():
         items, _ = _laid_out(entry, proposal)
-        if items and isinstance(items[0], Sample):
+        if items and isinstance(items[0], kind):
             return items
     return ()
 

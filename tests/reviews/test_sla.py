@@ -1,27 +1,17 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from approvals.timing import Escalation as Step
+from approvals.timing import Timing as Plan
 from reviews.sla import DUE, PRIORITIES, deadlines
 
 OPENED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class Step:
-    after: timedelta
-    role: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    due: timedelta | None = None
-    expires: timedelta | None = None
-    escalate: tuple[Step, ...] = ()
+PLAIN = Plan()
 
 
 durations = st.timedeltas(timedelta(seconds=1), timedelta(days=90))
@@ -34,7 +24,7 @@ plans = st.builds(
 requests = st.none() | durations.map(lambda after: OPENED + after)
 
 
-def planned(plan=Plan(), priority="medium", requested=None):
+def planned(plan=PLAIN, priority="medium", requested=None):
     return deadlines(
         priority=priority, timing=plan, created_at=OPENED, requested_expires_at=requested
     )
