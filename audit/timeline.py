@@ -1,9 +1,6 @@
-"""A stream told to people: who did what, when, and which way it came in."""
+"""Events told to people: who did what, and which way it came in."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from audit.models import AuditEvent
@@ -35,6 +32,8 @@ WORDS: dict[str, str] = {
     "ticket.cancelled": "cancelled it",
     "ticket.consumed": "used the approval",
     "ticket.result_recorded": "reported the result: {result}",
+    "ticket.next_step_refused": "was refused the next step: {why}",
+    "ticket.revocation_seen": "knows of the revocation",
     "bypass.started": "started a bypass",
     "bypass.used": "let it pass under a bypass",
     "checkpoint.paused": "paused its checkpoint",
@@ -87,45 +86,6 @@ CHANNELS = {
 THE_SERVICE = "Countersign"
 _LONGEST = 80
 _MEMBER = re.compile(r"\{(\w+)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One fact as people read it; `seq` and `hash` are its place in the chain, behind “Proof”."""
-
-    at: datetime
-    who: str
-    kind: str  # human, machine or system: told apart by shape
-    what: str
-    channel: str
-    reason: str
-    type: str
-    seq: int
-    hash: str
-
-
-def lines_of(events: Iterable[AuditEvent]) -> list[Line]:
-    """Return events as lines, in the order given."""
-    return [
-        Line(
-            at=event.at,
-            who=who(event),
-            kind=event.actor_kind,
-            what=what(event.type, event.data),
-            channel=CHANNELS.get(event.channel, event.channel),
-            reason=event.reason,
-            type=event.type,
-            seq=event.seq,
-            hash=event.hash,
-        )
-        for event in events
-    ]
-
-
-def timeline(stream: str, *, most: int = 500) -> list[Line]:
-    """Return the story of one stream, oldest first; of a longer one its last `most` facts."""
-    latest = AuditEvent.objects.filter(stream=stream).order_by("-seq")[:most]
-    return lines_of(reversed(list(latest)))
 
 
 def who(event: AuditEvent) -> str:

@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from audit.models import AuditEvent
+from audit.timeline import what
 
 _CAST = "ticket.vote_cast"
 
+# What the page of its own ticket says otherwise than the trail, which also names the ticket. In
+# small letters: the name of who did it stands before it.
 _SAID = {
     "ticket.opened": "opened this ticket",
     "ticket.claimed": "claimed it",
@@ -25,17 +28,10 @@ _SAID = {
     "ticket.breached": "Overdue",
     "ticket.escalated": "Escalated",
     "ticket.expired": "Expired: nobody answered in time",
-    "ticket.cancelled": "cancelled it",
-    "ticket.revoked": "revoked the decision",
-    "ticket.revocation_seen": "knows of the revocation",
-    "ticket.overridden": "replaced the decision",
     "ticket.consumed": "consumed the receipt",
-    "ticket.recorded": "recorded the result",
     "ticket.commented": "remarked",
-    "ticket.skipped": "skipped it",
     "ticket.review_requested": "asked for a person to look at it",
     "ticket.test_mail_sent": "sent a test mail",
-    "ticket.link_requested": "asked for a fresh link",
     "bypass.used": "Passed under a bypass",
     "checkpoint.paused": "Its checkpoint pauses",
     "checkpoint.resumed": "Its checkpoint goes on",
@@ -67,8 +63,8 @@ def story_of(events: Iterable[AuditEvent], *, labels: Mapping[str, str]) -> list
 
 
 def _moment(event: AuditEvent, labels: Mapping[str, str]) -> Moment:
-    said = _SAID.get(event.type, event.type)
-    own = said[:1].islower() or event.type not in _SAID
+    said = _SAID.get(event.type) or what(event.type, event.data)
+    own = said[:1].islower()
     lent_by = event.personal.get("principal_label", "") if event.type == _CAST else ""
     return Moment(
         at=event.at,

@@ -5,8 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from audit.models import AuditEvent
 from reviews.display import fields, inert, moments
 from reviews.display.agent import claim_of
+from reviews.display.timeline import story_of
+from reviews.services.endpoints import EVENT_TYPES
 
 
 def sentence(template: str, proposal: dict[str, object], amount: Decimal | None = None) -> str:
@@ -127,3 +130,18 @@ def test_a_text_that_poses_as_another_is_marked(text, shown):
 )
 def test_honest_text_of_any_script_is_left_alone(text):
     assert inert.plain(text) == text
+
+
+@pytest.mark.parametrize("type", [one for one in EVENT_TYPES if one.startswith("ticket.")])
+def test_every_line_of_a_tickets_story_is_words(type):
+    event = AuditEvent(type=type, stream="ticket:x", actor_kind="machine", actor_label="Buyer")
+    (line,) = story_of([event], labels={})
+    assert not set("._") & set(line.said)
+
+
+def test_a_story_tells_what_the_trail_has_words_for():
+    event = AuditEvent(
+        type="ticket.result_recorded", data={"result": "sent"}, actor_label="Buyer", stream="x"
+    )
+    (line,) = story_of([event], labels={})
+    assert (line.who, line.said) == ("Buyer", "reported the result: sent")
