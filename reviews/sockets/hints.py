@@ -96,7 +96,10 @@ def missed_since(after: str, person: int) -> list[tuple[Seen, Change]] | None:
     since = as_uuid(after)
     if since is None or since.version != 7:
         return None
-    made = datetime.fromtimestamp((since.int >> 80) / 1000, UTC)
+    try:
+        made = datetime.fromtimestamp((since.int >> 80) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # thousands of years from now
+        return None
     if not timedelta(0) <= datetime.now(UTC) - made + OVERLAP <= LONGEST_AWAY:
         return None
     rows = AuditEvent.objects.filter(

@@ -27,7 +27,7 @@ class InteractionSocket(Socket):
     def __init__(self, caller: Caller) -> None:
         super().__init__(caller)
         self.sent: dict[UUID, int] = {}
-        self._wanted: set[UUID] = set()
+        self._wanted: set[UUID] | None = set()  # None: whatever waits
         self._asked = asyncio.Event()
 
     def hears(self, seen: Seen, change: Change) -> None:  # noqa: ARG002
@@ -35,8 +35,14 @@ class InteractionSocket(Socket):
         if not seen.waits:
             self.sent.pop(seen.ticket_id, None)
         elif self.sent.get(seen.ticket_id) != seen.version:
-            self._wanted.add(seen.ticket_id)
+            if self._wanted is not None:
+                self._wanted.add(seen.ticket_id)
             self._asked.set()
+
+    def missed(self) -> None:
+        """Look at everything that waits: these clients know no other frames than theirs."""
+        self._wanted = None
+        self._asked.set()
 
     async def follow(self) -> None:
         """Send what comes to wait for this person, first of all what waits already."""

@@ -51,6 +51,10 @@ class Socket:
     def hears(self, seen: Seen, change: Change) -> None:
         """Hear of a ticket its person may see."""
 
+    def missed(self) -> None:
+        """Learn that something may have happened unheard."""
+        self.tell("reload", RELOAD)
+
     def overflow(self) -> None:
         """Have too much unread: whoever reads so slowly is sent away."""
         self.close(SLOW)
@@ -152,7 +156,7 @@ class Room:
                 if heard.missed:
                     heard.missed = False
                     for socket in self.everybody():
-                        socket.tell("reload", RELOAD)
+                        socket.missed()
                 try:
                     await self._tell(changes)
                 except Exception as problem:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connections
@@ -21,6 +22,7 @@ from approvals.services.keys import renew_key, revoke_key
 from audit.clock import db_now, shifted
 from hitl_project.asgi import application
 from reviews.audience import audience
+from reviews.live import hub
 from reviews.models import Ticket
 from reviews.sockets import hints, room
 from tests.builders import make_cast, make_person, make_region, personal_token
@@ -274,7 +276,13 @@ class TestHints:
         assert (hint["id"], hint["kind"]) == (str(ticket.pk), "opened")
 
     @pytest.mark.parametrize(
-        "after", ["nonsense", "0" * 32, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"]
+        "after",
+        [
+            "nonsense",
+            "0" * 32,
+            "017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+            "ffffffff-ffff-7fff-bfff-ffffffffffff",
+        ],
     )
     def test_a_sequence_that_tells_nothing_means_look_at_everything(self, cast, after):
         headers = by_cookie(cast.ann)
@@ -405,6 +413,23 @@ class TestInteractions:
         assert second["data"]["interaction_id"] == str(after.pk)
         assert second["data"]["ui_schema"]["fields"]
         assert rest == []
+
+    def test_what_came_while_nothing_could_be_heard_follows(self, cast):
+        headers = by_cookie(cast.ann)
+
+        async def story():
+            ear = await listening(f"/ws/hitl/{cast.ann.pk}", **headers)
+            await ear.hear()
+            await get_channel_layer().flush()  # what is announced now reaches nobody
+            ticket = await elsewhere(cast.open)
+            for one in hub()._listeners:  # as a hub does that hears again
+                one.miss()
+            return ticket, await ear.hear()
+
+        ticket, told = run(story)
+
+        assert told["type"] == "new_interaction"
+        assert told["data"]["interaction_id"] == str(ticket.pk)
 
     def test_the_address_names_the_caller_by_id_or_user_name(self, cast):
         ann = by_cookie(cast.ann)
