@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,24 +43,8 @@ _rules_at = PreparedRead(lambda key: Rule.objects.select_related("question").fil
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """What a checkpoint makes of a proposal: `then` is ask, allow or deny, `by` who said so."""
-
-    then: str
-    by: str
-    policy: ApprovalPolicy
-    question: Question
-    rule: dict[str, Any] | None
-    risk: str
-    priority: str
-    least_people: int
-    bypass: Bypass | None = None
-    sample: float = 0  # the share of such passes people look at afterwards
-
-
-@dataclass(frozen=True, slots=True)
 class Judged:
-    """What the rules say about a proposal, before it is asked how the question may be shaped."""
+    """What the rules say about a proposal: `then` is ask, allow or deny, `by` who said so."""
 
     then: str
     by: str
@@ -69,7 +53,15 @@ class Judged:
     risk: str
     priority: str
     least_people: int
-    sample: float = 0
+    sample: float = 0  # the share of such passes people look at afterwards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking(Judged):
+    """What a checkpoint makes of a proposal, with the question as it is put."""
+
+    question: Question
+    bypass: Bypass | None = None
 
 
 def judge(
@@ -123,25 +115,16 @@ def ask(
     """
     judged = judge(checkpoint=checkpoint, request=request, region=region, now=now)
     question = frozen_question(checkpoint=checkpoint, policy=judged.policy, request=request)
-    then, by, rule = judged.then, judged.by, judged.rule
     bypass = _bypass(checkpoint, judged, now=now)
+    rule = judged.rule
     if bypass is not None:
-        then, by, rule = "allow", Decision.By.BYPASS, {**rule, "why": passes_under(bypass, rule)}
-    elif then == "ask" and stubbed(checkpoint.slug):
+        rule = {**rule, "why": passes_under(bypass, rule)}
+        judged = replace(judged, then="allow", by=Decision.By.BYPASS, rule=rule)
+    elif judged.then == "ask" and stubbed(checkpoint.slug):
         why = f"{SENTENCE} Else people were asked: {rule['why']}" if rule.get("why") else SENTENCE
-        rule = {**rule, "why": why}
-    return Asking(
-        then,
-        by,
-        judged.policy,
-        question,
-        rule,
-        judged.risk,
-        judged.priority,
-        judged.least_people,
-        bypass,
-        judged.sample,
-    )
+        judged = replace(judged, rule={**rule, "why": why})
+    said = {each.name: getattr(judged, each.name) for each in fields(judged)}
+    return Asking(**said, question=question, bypass=bypass)
 
 
 def _bypass(checkpoint: Checkpoint, judged: Judged, *, now: datetime) -> Bypass | None:

@@ -86,7 +86,7 @@ def asked_again(look: Look, *, checkpoint: Checkpoint, request: TicketRequest) -
     }
     risk = look.at.risk
     least = 2 if checkpoint.critical or request.priority == Priority.CRITICAL else 1
-    return Asking("ask", "rule", policy, question, rule, risk, request.priority, least)
+    return Asking("ask", "rule", policy, rule, risk, request.priority, least, question=question)
 
 
 def _as_asked(checkpoint: Checkpoint, request: TicketRequest) -> Question:

@@ -96,7 +96,7 @@ def take_rule(turn: Turn, asking: Asking, short_of: list[str]) -> None:
         effect=asking.then,
         by=asking.by,
         now=turn.now,
-        reason=str((asking.rule or {}).get("why", "")),
+        reason=str(asking.rule.get("why", "")),
     )
     conclusions.finish(turn)
 
