@@ -4,6 +4,8 @@ import pytest
 from django.contrib.auth.models import Group
 
 from approvals.presets import PRESETS
+from approvals.question import parse_question
+from reviews.admin.ticket_page import consequence
 from tests.stories import checkpoint, everything_told_is_true, people, question
 
 pytestmark = pytest.mark.db
@@ -271,6 +273,20 @@ def test_a_rollout_goes_on_step_by_step_each_its_own_ticket(story):
     chain = [str(t.previous_id) for t in Ticket.objects.order_by("pk")]
     assert chain == ["None", *seen[:2]]
     everything_told_is_true()
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ([50, 100], "A step to 50 %; you are asked again before 100 %."),
+        ([100], "The last step, to 100 %."),
+        ([], ""),
+    ],
+)
+def test_who_decides_on_a_step_reads_which_it_is(steps, told):
+    given = {**PRESETS["stepwise"], "repeat": {"rounds": 1, "steps": steps}}
+    said = consequence(parse_question(given))
+    assert said.removesuffix("Can be revoked for 5 min once in effect.").strip() == told
 
 
 def test_a_step_that_failed_opens_no_other(story):
