@@ -35,6 +35,9 @@ class _Named(forms.ModelForm):
 class QueueForm(_Named):
     """A queue; what comes first in it is four numbers from 0 to 1."""
 
+    # Where the second part of the form begins, its heading and what it is about.
+    part = ("weight_impact", "What comes first", "From 0, not at all, to 1: how much each counts.")
+
     class Meta:
         model = Queue
         fields = ("name", "slug", "roles", "region", "calendar", "assigning", "impact_scale")
@@ -62,8 +65,8 @@ class QueueForm(_Named):
                 min_value=0,
                 max_value=1,
                 initial=self.instance.weights.get(name, 0),
-                help_text="From 0 to 1: how much it counts for the order.",
             )
+        self.order_fields([name for name in self.fields if name != "impact_scale"])
 
     def save(self, commit: bool = True) -> Any:
         self.instance.weights = {name: self.cleaned_data[f"weight_{name}"] for name in WEIGHTS}
