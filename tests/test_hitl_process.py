@@ -20,14 +20,19 @@ STEPS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def demo(migrated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("process")
+def seeded(migrated_folder: Path, folder: Path) -> Path:
+    """Return the folder, with the people of the demo in its database."""
     (folder / "countersign.sqlite3").write_bytes(
         (migrated_folder / "countersign.sqlite3").read_bytes()
     )
-    seeded = serving.manage("seed_demo", folder=folder)
-    assert seeded.returncode == 0, seeded.stderr
+    done = serving.manage("seed_demo", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demo(migrated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = seeded(migrated_folder, tmp_path_factory.mktemp("process"))
     with serving.serving(folder, HITL_OUTBOUND_ALLOWED="127.0.0.1:*") as served:
         yield served
         served.stop()
@@ -61,6 +66,21 @@ def test_the_management_command_drives_every_step(demo):
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert steps(ended.stdout) == STEPS
+
+
+def test_what_the_command_says_is_not_lost_between_the_calls_it_makes(demo):
+    ended = run(demo, sys.executable, "manage.py", "simulate", "--url", demo.url)
+
+    assert ended.stderr == ""
+
+
+def test_a_service_that_may_not_call_this_machine_skips_that_step(migrated_folder, tmp_path):
+    with serving.serving(seeded(migrated_folder, tmp_path)) as served:
+        ended = run(served, sys.executable, "manage.py", "simulate", "--url", served.url)
+
+    assert ended.returncode == 0, ended.stdout
+    (skipped,) = [line for line in ended.stdout.splitlines() if line.startswith("skip")]
+    assert "HITL_OUTBOUND_ALLOWED" in skipped
 
 
 def test_the_command_line_drives_every_step_and_says_so_as_json(demo):
