@@ -164,5 +164,24 @@ TRIGGERS = [
         "OLD.ended_at IS NOT NULL AND NEW.ended_at IS DISTINCT FROM OLD.ended_at",
     ),
     Trigger("loan_kept", "approvals_delegation", "DELETE", "loans are never deleted"),
+    immutable(
+        "approvals_appointment",
+        columns=("decision_id", "role_id", "user_id"),
+        name="appointment",
+        sentence="whom a decision appointed never changes",
+    ),
+    immutable(
+        "approvals_decisionlink",
+        columns=("token_hash", "decision_id", "person_id"),
+        name="link_made",
+        sentence="a link is for one person and one round",
+    ),
+    Trigger(
+        "link_spent_once",
+        "approvals_decisionlink",
+        "UPDATE",
+        "a spent link stays spent",
+        "OLD.used_at IS NOT NULL AND NEW.used_at IS DISTINCT FROM OLD.used_at",
+    ),
     Trigger("receipt_kept", "approvals_receipt", "DELETE", "receipts are never deleted"),
 ]

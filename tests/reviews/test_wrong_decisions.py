@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db.models.signals import pre_save
 
 from approvals.errors import AlreadyVoted, Busy, Invalid, NotVisible, OwnWork, WrongState
-from approvals.models import Delegation, Vote
+from approvals.models import Delegation, RoleProfile, Vote
 from approvals.services.keys import renew_key
+from approvals.services.links import issue_link, use_link
 from audit.clock import db_now
 from audit.ids import new_id
 from reviews.services.lookup import find_ticket
@@ -303,3 +305,32 @@ class TestWhatIsFinal:
                 stored(cast.open().last_event_id),
                 stored(first),
             )
+
+
+class TestALinkInTheDatabase:
+    @pytest.fixture
+    def link(self, cast):
+        link, _ = issue_link(decision=cast.open().decision, person=cast.ann, now=db_now())
+        return link
+
+    def test_once_spent_stays_spent(self, cast, link):
+        use_link(link_id=link.pk, now=db_now())
+        with stopped_by_the_database("a spent link stays spent"):
+            run_sql("UPDATE approvals_decisionlink SET used_at = NULL")
+
+    @pytest.mark.parametrize("change", ["person_id = {ben}", "token_hash = 'x'"])
+    def test_is_nobody_else_s(self, cast, link, change):
+        with stopped_by_the_database("for one person and one round"):
+            run_sql(f"UPDATE approvals_decisionlink SET {change.format(ben=cast.ben.pk)}")
+
+
+def test_whom_a_decision_appointed_is_nobody_else(cast):
+    above = Group.objects.create(name="above")
+    RoleProfile.objects.create(role=above, kind=RoleProfile.Kind.REQUESTERS_MANAGER)
+    cast.max.manager = cast.lena
+    cast.max.save()
+    checkpoint("above", question(needs=[people("above")]))
+    ticket = cast.open(checkpoint="above")
+    assert cast.vote(ticket, cast.lena, "approve").ticket.status == "approved"
+    with stopped_by_the_database("appointed never changes"):
+        run_sql(f"UPDATE approvals_appointment SET user_id = {cast.ann.pk}")
