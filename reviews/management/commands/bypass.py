@@ -9,9 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 from approvals.confirmation import asks_for
-from approvals.errors import Refusal
 from approvals.models import User
-from audit.context import entering
+from reviews.management.commanded import commanded, person_called
 from reviews.services.bypasses import people_told, start_bypass
 
 _PROMPTS = {"password": "Password of {user}: ", "code": "Code {user}'s authenticator shows: "}
@@ -34,23 +33,17 @@ class Command(BaseCommand):
         parser.add_argument("--incident", default="", help="The number of the incident.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        person = User.objects.filter(username=options["user"]).first()
-        if person is None:
-            raise CommandError(f"There is nobody called {options['user']}.")
+        person = person_called(options["user"])
         proof = {} if person.is_machine else _proof(person)
-        try:
-            with entering(channel="command"):
-                bypass = start_bypass(
-                    by=person,
-                    reason=options["reason"],
-                    duration=options["duration"],
-                    checkpoints=options["checkpoint"],
-                    incident=options["incident"],
-                    **proof,
-                )
-        except Refusal as refusal:
-            reasons = refusal.told
-            raise CommandError(" ".join(reasons)) from refusal
+        with commanded():
+            bypass = start_bypass(
+                by=person,
+                reason=options["reason"],
+                duration=options["duration"],
+                checkpoints=options["checkpoint"],
+                incident=options["incident"],
+                **proof,
+            )
         told = ", ".join(one.label for one in people_told()) if settings.MAIL_NOTICES else ""
         scope = ", ".join(bypass.scope) or "everything"
         page = settings.BASE_URL + reverse("admin:approvals_bypass_changelist")

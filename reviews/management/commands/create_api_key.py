@@ -6,11 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from approvals.errors import Refusal
-from approvals.models import AccessKey, User
+from approvals.models import AccessKey
 from approvals.services.keys import create_key
 from audit.clock import db_now
-from audit.context import entering
+from reviews.management.commanded import commanded, person_called
 
 
 class Command(BaseCommand):
@@ -32,27 +31,21 @@ class Command(BaseCommand):
         parser.add_argument("--expires-days", type=int, metavar="N", help="Unset: never.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        owner = User.objects.filter(username=options["owner"]).first()
-        if owner is None:
-            raise CommandError(f"There is nobody called {options['owner']}.")
+        owner = person_called(options["owner"])
         days = options["expires_days"]
         if days is not None and not 0 < days <= 3650:
             raise CommandError("--expires-days is a number from 1 to 3650.")
         if not 0 < len(options["name"]) <= 80:
             raise CommandError("--name has 1 to 80 characters.")
         now = db_now()
-        try:
-            with entering(channel="command"):
-                key, token = create_key(
-                    name=options["name"],
-                    kind=options["kind"],
-                    owner=owner,
-                    scopes=options["scopes"],
-                    expires_at=None if days is None else now + timedelta(days=days),
-                    now=now,
-                )
-        except Refusal as refusal:
-            reasons = refusal.told
-            raise CommandError(" ".join(reasons)) from refusal
+        with commanded():
+            key, token = create_key(
+                name=options["name"],
+                kind=options["kind"],
+                owner=owner,
+                scopes=options["scopes"],
+                expires_at=None if days is None else now + timedelta(days=days),
+                now=now,
+            )
         self.stderr.write(f"{key.get_kind_display()} “{key.name}”, shown only now:")
         self.stdout.write(token)

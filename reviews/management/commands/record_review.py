@@ -6,9 +6,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 
-from approvals.errors import Refusal
-from approvals.models import User
-from audit.context import entering
+from reviews.management.commanded import commanded, person_called
 from reviews.services.upkeep import review_audit, review_role
 
 
@@ -22,18 +20,13 @@ class Command(BaseCommand):
         what.add_argument("--audit", action="store_true", help="You looked through the audit.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        person = User.objects.filter(username=options["user"]).first()
-        if person is None:
-            raise CommandError(f"There is nobody called {options['user']}.")
+        person = person_called(options["user"])
         role = Group.objects.filter(name=options["role"]).first()
         if role is None and not options["audit"]:
             raise CommandError(f"There is no role {options['role']}.")
-        try:
-            with entering(channel="command"):
-                if role is None:
-                    review_audit(by=person)
-                else:
-                    review_role(role=role, by=person)
-        except Refusal as refusal:
-            raise CommandError(refusal.detail) from refusal
+        with commanded():
+            if role is None:
+                review_audit(by=person)
+            else:
+                review_role(role=role, by=person)
         self.stdout.write(f"{person.label} reviewed {role or 'the audit trail'}.")

@@ -3,12 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from approvals.errors import Refusal
-from approvals.models import User
 from approvals.services.restoring import end_open_access
-from audit.context import entering
+from reviews.management.commanded import commanded, person_called
 
 
 class Command(BaseCommand):
@@ -21,14 +19,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        person = User.objects.filter(username=options["user"]).first()
-        if person is None:
-            raise CommandError(f"There is nobody called {options['user']}.")
-        try:
-            with entering(channel="command"):
-                ended = end_open_access(by=person, keep_keys=options["keep_keys"])
-        except Refusal as refusal:
-            raise CommandError(refusal.detail) from refusal
+        person = person_called(options["user"])
+        with commanded():
+            ended = end_open_access(by=person, keep_keys=options["keep_keys"])
         told = f"{ended.links} links, {ended.sessions} sessions, {ended.keys} keys"
         self.stdout.write(f"Ended {told}.")
         self.stdout.write("Now: `manage.py verify_audit --against` the seals you keep elsewhere.")
