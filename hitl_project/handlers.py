@@ -19,7 +19,7 @@ from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from hitl_project.refusals import Refusals, send_again
+from hitl_project.refusals import Refusals
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -71,7 +71,8 @@ class HttpHandler:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         if (refusal := self.refusals.known(scope)) is not None:
-            await send_again(refusal, send)
+            for message in refusal:
+                await send(message)
             return
         asks = any(n == b"prefer" and b"wait" in v.lower() for n, v in scope.get("headers", ()))
         await (self.waiting if asks else self.answering)(scope, receive, send)

@@ -5,7 +5,7 @@ second at the same address, and a flood costs hardly more than its requests cost
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -16,13 +16,15 @@ KEPT = 1.0  # seconds; the next call after them is looked at anew, its key and i
 WINDOW = 60
 MOST = 1000  # refusals known at a time
 
+Sent = tuple[dict[str, Any], dict[str, Any]]  # the two messages of an answer
+
 
 class Refusals:
     """The refusals of the last second, by caller and address."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._known: dict[bytes, tuple[float, HttpResponse]] = {}
+        self._known: dict[bytes, tuple[float, Sent]] = {}
 
     def keep(self, request: HttpRequest, answer: HttpResponseBase) -> None:
         """Remember an answer that a page marked as one its caller gets whatever they send."""
@@ -34,9 +36,9 @@ class Refusals:
                 self._known.clear()
             now = self._clock()
             # Limits begin anew at whole minutes; nobody is refused beyond that.
-            self._known[name] = (min(now + KEPT, (now // WINDOW + 1) * WINDOW), answer)
+            self._known[name] = (min(now + KEPT, (now // WINDOW + 1) * WINDOW), _sent(answer))
 
-    def known(self, scope: dict[str, Any]) -> HttpResponse | None:
+    def known(self, scope: dict[str, Any]) -> Sent | None:
         """Return what this caller was told at this address within the last second."""
         name = _name(scope) if self._known else None
         found = self._known.get(name) if name else None
@@ -49,11 +51,11 @@ class Refusals:
         return None
 
 
-async def send_again(answer: HttpResponse, send: Callable[[Any], Awaitable[None]]) -> None:
-    """Send an answer as it was sent before."""
+def _sent(answer: HttpResponse) -> Sent:
+    """Return what an answer sends; the answer itself holds its request, body and all."""
     headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in answer.items()]
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.content})
+    start = {"type": "http.response.start", "status": answer.status_code, "headers": headers}
+    return start, {"type": "http.response.body", "body": answer.content}
 
 
 def _name(scope: dict[str, Any]) -> bytes | None:
