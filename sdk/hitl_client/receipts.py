@@ -117,10 +117,16 @@ def verified_claims(
         raise ReceiptInvalid(
             f"issued by {claims['iss']}, expected {issuer}; name the expected one as issuer="
         )
-    if max(_instant(claims, "nbf"), _instant(claims, "iat")) > now + clock_skew:
-        raise ReceiptInvalid("the receipt is not in force yet")
-    if _instant(claims, "exp") <= now:
-        raise ReceiptInvalid("the receipt has expired")
+    early = max(_instant(claims, "nbf"), _instant(claims, "iat")) - now
+    if early > clock_skew:
+        raise ReceiptInvalid(
+            f"the receipt is not in force yet, for {early:.0f} s by the clock here; is it right?"
+        )
+    late = now - _instant(claims, "exp")
+    if late >= 0:
+        raise ReceiptInvalid(
+            f"the receipt has expired, {late:.0f} s ago by the clock here; read it anew"
+        )
     return claims
 
 

@@ -202,6 +202,21 @@ def test_a_clock_that_is_behind_is_forgiven(peer: Peer, client: HitlClient) -> N
     assert client.verify_receipt(token_of(peer, client, iat=soon, nbf=soon))
 
 
+@pytest.mark.parametrize(
+    "claims, told",
+    [
+        ({"nbf": 600}, r"not in force yet, for \d{3} s by the clock here"),
+        ({"exp": -600}, r"expired, \d{3} s ago by the clock here"),
+    ],
+)
+def test_who_has_a_wrong_clock_is_told_to_look_at_it(
+    peer: Peer, client: HitlClient, claims: dict[str, int], told: str
+) -> None:
+    shifted = {name: int(time.time()) + seconds for name, seconds in claims.items()}
+    with pytest.raises(ReceiptInvalid, match=told):
+        client.verify_receipt(token_of(peer, client, **shifted))
+
+
 def test_keys_are_read_once_and_again_for_a_new_id(
     peer: Peer, client: HitlClient, clock: Time
 ) -> None:
