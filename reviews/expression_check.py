@@ -6,41 +6,19 @@ node, by type and by name.
 
 from __future__ import annotations
 
-import decimal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rule_engine import DataType
 from rule_engine.ast import SymbolExpression
 
+from reviews.expression_values import NAMESPACES, READABLE, Read
 from reviews.schema_types import Kind, NoSuchValue, kind_at, nothing_called
 
 MOST_NODES = 200
 DEEPEST = 100
 LARGEST_NUMBER = 2**53 - 1
 
-NAMESPACES: dict[str, dict[str, Kind]] = {
-    "ticket": {
-        "amount": Kind("number"),
-        "priority": Kind("text"),
-        "domain": Kind("text"),
-        "region": Kind("text"),
-        "impact": Kind("text"),
-        "financial_impact": Kind("number"),
-        "compliance": Kind("boolean"),
-        "novel_pattern": Kind("boolean"),
-        "labels": Kind("list", "text"),
-        "preset": Kind("text"),
-        "requester": Kind("text"),
-    },
-    "ai": {
-        "prediction": Kind("text"),
-        "confidence": Kind("number"),
-        "model": Kind("text"),
-    },
-}
 _ATTRIBUTES = {
     ("list", "length"): Kind("number"),
     ("list", "is_empty"): Kind("boolean"),
@@ -48,12 +26,6 @@ _ATTRIBUTES = {
     ("text", "is_empty"): Kind("boolean"),
     ("text", "as_lower"): Kind("text"),
     ("text", "as_upper"): Kind("text"),
-}
-_LIBRARY_TYPES = {
-    "number": DataType.FLOAT,
-    "text": DataType.STRING,
-    "boolean": DataType.BOOLEAN,
-    "list": DataType.ARRAY,
 }
 _REFUSED = {
     "FuzzyComparisonExpression": "match patterns (=~)",
@@ -73,51 +45,6 @@ _UNKNOWN = Kind("unknown")
 _NUMBER, _TEXT, _BOOLEAN = Kind("number"), Kind("text"), Kind("boolean")
 
 
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "number": (int, float, decimal.Decimal),
-    "text": (str,),
-    "boolean": (bool,),
-    "list": (list, tuple),
-}
-
-
-class NotGiven(Exception):
-    """Say that a rule reads a value that is absent or null."""
-
-
-class WrongType(Exception):
-    """Say that a value is not of the type the schema promises."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """Fetch one value a rule names, by its path in ``{"", "ticket", "ai"}``."""
-
-    path: tuple[str, ...]
-    kind: Kind
-    or_null: bool
-
-    @property
-    def name(self) -> str:
-        return ".".join(part for part in self.path if part)
-
-    def of(self, facts: Mapping[str, Any]) -> Any:
-        value: Any = facts
-        for part in self.path:
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if value is None:
-            # Comparing with null would quietly be false, and the rule would let the ticket pass.
-            if self.or_null:
-                return None
-            raise NotGiven(f"{self.name} is not given.")
-        is_bool = isinstance(value, bool)
-        if is_bool != (self.kind.name == "boolean") or not isinstance(
-            value, _PYTHON_TYPES[self.kind.name]
-        ):
-            raise WrongType(f"{self.name} is not a {self.kind.name}.")
-        return value
-
-
 class Check:
     """Walk an unbuilt tree: refuse, give types, and turn each path into one typed name.
 
@@ -131,11 +58,7 @@ class Check:
 
     def type_of(self, name: str) -> Any:
         """Return the library's type for a name that `_read` has put into the tree."""
-        read = self.reads[name]
-        type_ = _LIBRARY_TYPES[read.kind.name]
-        if read.kind.name == "list" and read.kind.items in _LIBRARY_TYPES:
-            type_ = type_(_LIBRARY_TYPES[read.kind.items])
-        return DataType.NULLABLE(type_) if read.or_null else type_
+        return self.reads[name].library_type
 
     def statement(self, tree: Any) -> None:
         self._refuse_shapes(tree)
@@ -251,7 +174,7 @@ class Check:
             kind = self._known(path)
         except NoSuchValue as unknown:
             return self._problem(str(unknown))
-        if kind.name not in _LIBRARY_TYPES:
+        if kind.name not in READABLE:
             return self._problem(f"`{'.'.join(path)}` is an object; name one of its fields.")
         name = ".".join(path) + ("?" if or_null else "")
         full = path if path[0] in NAMESPACES else ("", *path)

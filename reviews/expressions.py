@@ -14,7 +14,8 @@ from typing import Any
 
 import rule_engine
 
-from reviews.expression_check import Check, WrongType
+from reviews.expression_check import Check
+from reviews.expression_values import WrongType
 
 LONGEST = 2000
 

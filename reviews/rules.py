@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from reviews.expression_check import NAMESPACES
 from reviews.expressions import RuleInvalid, SchemaKey, compile_expression
 from reviews.schema_types import complete
 
-__all__ = ["NAMESPACES", "Rule", "RuleInvalid", "Verdict", "check_rule", "complete", "judge"]
+__all__ = ["Rule", "RuleInvalid", "Verdict", "check_rule", "complete", "judge"]
 
 Then = Literal["allow", "deny", "ask"]
 THENS: tuple[Then, ...] = ("allow", "deny", "ask")

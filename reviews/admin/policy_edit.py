@@ -15,16 +15,16 @@ from approvals.safeguards import DOORS, parse_safeguards, render_safeguards
 from approvals.services.policies import Preview, lint_question, preview, rendered
 from audit.clock import db_now
 from reviews.admin.settings_pages import typed
-from reviews.forms.policy_form import (
+from reviews.forms.policy_draft import (
     Draft,
     draft_of,
     inputs_of,
     name_at,
-    question_from,
     read_draft,
     with_row,
     without_row,
 )
+from reviews.forms.policy_form import question_from
 from reviews.services.checkpoints import ask_under
 from reviews.services.managers import publish_and_tell
 
