@@ -203,7 +203,7 @@ def test_a_clock_that_is_behind_is_forgiven(peer: Peer, client: HitlClient) -> N
 
 
 @pytest.mark.parametrize(
-    "claims, told",
+    ("claims", "told"),
     [
         ({"nbf": 600}, r"not in force yet, for \d{3} s by the clock here"),
         ({"exp": -600}, r"expired, \d{3} s ago by the clock here"),
