@@ -13,12 +13,13 @@ from approvals.errors import (
 )
 from approvals.models import Decision, Receipt, User
 from approvals.options import ALLOWING
-from approvals.services.polls import Poll, read_poll
+from approvals.services.polls import Poll
 from audit.clock import shown_now
 from audit.prepared import PreparedRead
 from reviews import lifecycle
 from reviews.display import views
 from reviews.models import Ticket
+from reviews.polls import poll_on
 from reviews.services.looks import concerns, permits_nothing_new, without_people
 from reviews.services.seats import GIVES, works_on
 
@@ -39,9 +40,7 @@ SENTENCES: dict[str, str] = {
 
 def poll_before(ticket: Ticket, user: User, *, now: datetime) -> Poll:
     """Return the votes on a ticket with what this user may add, as they stand before them."""
-    return read_poll(
-        decision=ticket.decision, also=[user.pk], within=ticket.people_within(), now=now
-    )
+    return poll_on(ticket, [user.pk], now=now)
 
 
 def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str], str | None]:

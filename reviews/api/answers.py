@@ -7,12 +7,13 @@ from django.conf import settings
 
 from approvals.models import ApprovalPolicy, User, Vote
 from approvals.quorum import Tally
-from approvals.services.polls import Poll, read_poll
+from approvals.services.polls import Poll
 from audit.models import AuditEvent
 from reviews.actions import SENTENCES, acting_for, available_actions
 from reviews.api.shapes import CommentAnswer, EventAnswer
 from reviews.display.blind import blind_for
 from reviews.models import Ticket
+from reviews.polls import poll_on
 from reviews.representation import iso, ticket_core
 
 Json = dict[str, Any]
@@ -64,10 +65,8 @@ def ticket_whole(
     `poll` is its poll, where the caller has just read it with the viewer in it.
     """
     if poll is None:
-        within = ticket.people_within()
         # A machine never votes, whatever it holds.
-        also = () if viewer.is_machine else (viewer.pk,)
-        poll = read_poll(decision=ticket.decision, also=also, within=within)
+        poll = poll_on(ticket, () if viewer.is_machine else (viewer.pk,))
     can, why_not = available_actions(poll, ticket, viewer)
     open_now = ticket.status == Ticket.Status.PENDING and ticket.decision.settled_at is None
     answered = any(viewer.pk in (vote.voter_id, vote.principal_id) for vote in poll.votes)

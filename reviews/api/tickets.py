@@ -14,7 +14,6 @@ from approvals.api.schema import IDEMPOTENCY_KEY, describe, sent
 from approvals.api.views import READ, SUBMIT, ApiView
 from approvals.errors import Invalid, Refusal, RegionNotYours
 from approvals.models import User
-from approvals.services.polls import read_poll
 from audit.clock import db_now
 from reviews.api import shapes
 from reviews.api.answers import SHOWN, Json, links, policy, ticket_row, ticket_whole
@@ -28,6 +27,7 @@ from reviews.api.requests import (
     ticket_request,
 )
 from reviews.models import Assignment, Lane, Region, Ticket
+from reviews.polls import poll_on
 from reviews.representation import iso, ticket_allowed
 from reviews.services.bulk import open_tickets, tried_ticket
 from reviews.services.idempotency import Reply
@@ -132,7 +132,7 @@ def tried(page: ApiView, request: TicketRequest) -> Json:
     """
     with tried_ticket(requester=page.user, key=page.key, request=request) as ticket:
         decision = ticket.decision
-        poll = read_poll(decision=decision, within=ticket.people_within())
+        poll = poll_on(ticket)
         waiting = decision.settled_at is None
         counted = poll.tally(with_remaining=waiting)
         return {

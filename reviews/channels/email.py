@@ -23,13 +23,14 @@ from approvals.models import Decision, User
 from approvals.safeguards import takes
 from approvals.services.links import issue_link
 from approvals.services.policies import published, safeguards_of
-from approvals.services.polls import Poll, read_poll
+from approvals.services.polls import Poll
 from reviews.actions import SENTENCES, acting_for
 from reviews.channels.outcome import Outcome, Send
 from reviews.channels.refusals import refusal
 from reviews.display import brief, fields, inert, moments, views
 from reviews.models import Delivery, Ticket
 from reviews.outbound import Client
+from reviews.polls import poll_on
 from reviews.representation import voter_name
 from reviews.services import notices, quotas, withheld
 
@@ -96,9 +97,7 @@ class Letter:
         self.decision: Decision = ticket.decision
         self.content: dict[str, Any] = json.loads(bytes(self.decision.content))
         self.ending = delivery.type in notices.ENDING
-        self.poll: Poll = read_poll(
-            decision=self.decision, also=[person.pk], within=ticket.people_within()
-        )
+        self.poll: Poll = poll_on(ticket, [person.pk])
         self.refused = self.poll.refusal_for(person, choice=None)
 
     def superseded(self) -> str:

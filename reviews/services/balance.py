@@ -12,10 +12,10 @@ from approvals import permissions
 from approvals.answers import check_text
 from approvals.errors import Invalid, NotAllowed, Refusal
 from approvals.models import Delegation, User, Vote
-from approvals.services.polls import read_poll
 from audit.clock import db_now
 from reviews.balancing import Candidate, least_loaded
 from reviews.models import Assignment, Queue, Skip, Ticket
+from reviews.polls import poll_on
 from reviews.services.assignments import check_takes, check_until, give, held_on
 from reviews.services.figures import reviewer_rates
 from reviews.services.pauses import waits
@@ -62,9 +62,7 @@ def _candidates(turn: Turn, *, besides: Collection[int]) -> dict[User, Candidate
     `besides` are people who are not to get it.
     """
     seated = permissions.everybody_seated(policy_id=turn.decision.policy_id, now=turn.now)
-    poll = read_poll(
-        decision=turn.decision, also=seated, within=turn.ticket.people_within(), now=turn.now
-    )
+    poll = poll_on(turn.ticket, seated, now=turn.now)
     people = User.objects.in_bulk([one for one in poll.holders if one not in besides])
     away = _away(turn.now).filter(lender__in=people)
     lending = set(away.values_list("lender", flat=True))
@@ -211,10 +209,7 @@ def _why_gone(held: Assignment, ticket: Ticket, *, now: datetime) -> str:
     # Who took it while away is evidently there.
     if given and person.is_active and lent.exists():
         return "they are away"
-    poll = read_poll(
-        decision=ticket.decision, also=[person.pk], within=ticket.people_within(), now=now
-    )
-    code = poll.refusal_for(person, choice=None)
+    code = poll_on(ticket, [person.pk], now=now).refusal_for(person, choice=None)
     return _WHY_GONE.get(code, _WHY_GONE["not-eligible"]) if code else ""
 
 

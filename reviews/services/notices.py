@@ -14,10 +14,11 @@ from django.conf import settings
 
 from approvals import permissions
 from approvals.models import Decision, Delegation, User
-from approvals.services.polls import Poll, read_poll
+from approvals.services.polls import Poll
 from audit.services import Draft
 from reviews import outbox
 from reviews.models import Assignment, Delivery, Ticket
+from reviews.polls import poll_on
 
 NOTICE = "notice"  # the channel of the one row per fact; its target is always `people`
 EMAIL = "email"  # the channel of a row per person; its target is the user's id
@@ -145,12 +146,7 @@ def _poll(ticket: Ticket, now: datetime) -> Poll:
         policy_id=ticket.decision.policy_id, now=now, decision_id=ticket.decision_id
     )
     lent = Delegation.objects.in_force(now).filter(lender__in=everybody)
-    return read_poll(
-        decision=ticket.decision,
-        also=everybody.keys() | set(lent.values_list("delegate", flat=True)),
-        within=ticket.people_within(),
-        now=now,
-    )
+    return poll_on(ticket, everybody.keys() | set(lent.values_list("delegate", flat=True)), now=now)
 
 
 def _asked(ticket: Ticket, poll: Poll) -> list[User]:

@@ -5,9 +5,10 @@ from datetime import datetime
 from approvals import permissions
 from approvals.errors import AlreadyDecided, MachineCannotVote, NotAllowed
 from approvals.models import User
-from approvals.services.polls import Poll, read_poll
+from approvals.services.polls import Poll
 from approvals.services.votes import refusal_of
 from reviews.models import Ticket
+from reviews.polls import poll_on
 from reviews.services.pauses import waits
 from reviews.services.turns import Turn
 
@@ -63,12 +64,8 @@ def works_on(poll: Poll, person: User) -> bool:
 
 def people_asked(ticket: Ticket, *, now: datetime) -> list[User]:
     """Return everybody whose vote on a ticket would be taken now, by their names."""
-    poll = read_poll(
-        decision=ticket.decision,
-        also=permissions.everybody_seated(policy_id=ticket.decision.policy_id, now=now),
-        within=ticket.people_within(),
-        now=now,
-    )
+    seated = permissions.everybody_seated(policy_id=ticket.decision.policy_id, now=now)
+    poll = poll_on(ticket, seated, now=now)
     people = User.objects.filter(pk__in=poll.holders, is_active=True)
     return [
         person
@@ -79,9 +76,4 @@ def people_asked(ticket: Ticket, *, now: datetime) -> list[User]:
 
 def poll_of(turn: Turn, person: User) -> Poll:
     """Return the question as it stands, with this person's rights."""
-    return read_poll(
-        decision=turn.decision,
-        also=[person.pk],
-        within=turn.ticket.people_within(),
-        now=turn.now,
-    )
+    return poll_on(turn.ticket, [person.pk], now=turn.now)
