@@ -1,11 +1,12 @@
 """Let a function run only after a person said yes. Run it beside `make demo`."""
 
 import json
+import os
 from pathlib import Path
 
 from hitl_client import HitlClient, require_approval
 
-demo = json.loads(Path("var/demo.json").read_text())
+demo = json.loads((Path(os.environ.get("HITL_DATA_DIR", "var")) / "demo.json").read_text())
 client = HitlClient(demo["url"], demo["service_key"])
 
 

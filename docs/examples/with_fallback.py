@@ -5,7 +5,7 @@ Run it again when somebody has answered: each run finds its earlier questions an
 
 import os
 
-from hitl_client import AlreadyConsumed, HitlClient, HumanStep, Pending
+from hitl_client import AlreadyConsumed, Expired, HitlClient, HumanStep, Pending, Rejected
 
 INVOICES = {"clear": "total 120.00", "smudged": "t0tal 1?0", "empty": ""}
 
@@ -32,5 +32,7 @@ with HitlClient(os.environ["HITL_URL"], os.environ["HITL_TOKEN"]) as client:
             print(f"{name}: waits for a person ({asked['escalation_reason']})")
         except AlreadyConsumed:
             print(f"{name}: done before")
+        except (Rejected, Expired) as no:
+            print(f"{name}: nobody can ({no})")
         else:
             print(f"{name}: {done['manual_result']} by hand, confidence {done['confidence']}")

@@ -130,6 +130,10 @@ def test_a_pipeline_falls_back_to_a_person_and_goes_on_once(office):
     office.vote(ticket["id"], "submit", response={"manual_result": "170.00", "confidence": 1})
     assert office.run("with_fallback.py")[1] == "smudged: 170.00 by hand, confidence 1"
     assert office.run("with_fallback.py")[1] == "smudged: done before"
+    blank = office.waiting("Read invoice empty")
+    office.vote(blank["id"], "cannot", reason="There is nothing on it.")
+    told = office.run("with_fallback.py")[2]
+    assert told == f"empty: nobody can ({blank['ref']} is rejected: There is nothing on it.)"
 
 
 def test_a_rollout_asks_before_each_step(office):
@@ -223,18 +227,44 @@ def test_a_receiver_believes_what_is_signed_and_goes_on_once(office, tmp_path, f
         })  # fmt: skip
         office.vote(other.body["id"], "approve")
         assert listening.resumed() == {"order": "next"}  # and nothing came between
+
+        ping = json.dumps({"type": "ping", "data": {"webhook": "Ledger", "by": "maya"}}).encode()
+        assert listening.send(ping, **signed(office.secret, ping, "msg_ping")) == 204
     finally:
         listening.stop()
 
 
-def signed(secret: str, body: bytes) -> dict[str, str]:
+@pytest.mark.parametrize("framework", list(RECEIVERS))
+def test_a_message_that_could_not_be_acted_on_counts_when_it_comes_again(
+    office, tmp_path, framework
+):
+    listening = Listening(office, framework, tmp_path)
+    try:
+        client = Caller(office.served.url, office.key)
+        state = {"order": f"{framework} late"}
+        pipeline = {"name": "orders", "step": "check", "state": state}
+        opened = client.post("/api/v1/tickets", {"title": "Ship it late?", "pipeline": pipeline})
+        event = {"type": "ticket.decided", "subject": opened.body["id"], "data": {
+            "allowed": True, "pipeline": pipeline,
+        }}  # fmt: skip
+        body = json.dumps(event).encode()
+        headers = signed(office.secret, body)
+        assert listening.send(body, **headers) == 500  # it is not decided: acting on it fails
+        office.vote(opened.body["id"], "approve")
+        assert listening.send(body, **headers) == 204
+        assert listening.resumed() == state
+    finally:
+        listening.stop()
+
+
+def signed(secret: str, body: bytes, message: str = "msg_again") -> dict[str, str]:
     """Return the headers of a genuine message."""
     from datetime import UTC, datetime
 
     now = datetime.now(UTC)
-    signature = Webhook(secret).sign("msg_again", now, body.decode())
+    signature = Webhook(secret).sign(message, now, body.decode())
     return {
-        "webhook_id": "msg_again",
+        "webhook_id": message,
         "webhook_timestamp": str(int(now.timestamp())),
         "webhook_signature": signature,
         "content_type": "application/json",

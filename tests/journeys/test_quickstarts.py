@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook
 
 from tests import serving
 from tests.journeys.driving import Caller, Demo, Waiting
@@ -132,15 +134,23 @@ def test_the_pipeline_of_the_page_ends_and_comes_back(newcomer):
     assert out.splitlines()[-1] == "{'generated_content': 'Dear readers, …'}"
 
 
-def test_the_receiver_of_the_page_believes_nobody_without_a_signature(newcomer):
+def test_the_receiver_of_the_page_believes_who_signs_and_takes_a_ping(newcomer):
     port = free_port()
     receiver = program(INTEGRATE, "class Receiver").replace("9000", str(port))
-    listening = newcomer.start(receiver, WEBHOOK_SECRET="whsec_" + "A" * 43 + "=")
+    secret = "whsec_" + "A" * 43 + "="
+    listening = newcomer.start(receiver, WEBHOOK_SECRET=secret)
     try:
         serving.await_port(port, listening)
         caller = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         caller.request("POST", "/", b"{}", {"webhook-id": "x"})
         assert caller.getresponse().status == 400
+        # What *Send a ping* sends is about no ticket.
+        body, now = json.dumps({"type": "ping", "data": {"by": "maya"}}), datetime.now(UTC)
+        signature = Webhook(secret).sign("msg_ping", now, body)
+        stamped = {"webhook-id": "msg_ping", "webhook-timestamp": str(int(now.timestamp()))}
+        caller = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        caller.request("POST", "/", body, {**stamped, "webhook-signature": signature})
+        assert caller.getresponse().status == 204
     finally:
         listening.kill()
         listening.communicate()

@@ -20,22 +20,24 @@ client = HitlClient(os.environ["HITL_URL"], os.environ["HITL_TOKEN"])
 step = HumanStep(client, pipeline="orders", step="check")
 
 
-def first_time(message):
-    """Remember a message; False for one that was here before."""
-    with closing(sqlite3.connect(os.environ["SEEN"])) as seen, seen:
-        seen.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)")
-        return seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", [message]).rowcount == 1
-
-
 def go_on(event):
     """Resume the step this message is about. The receipt is used up, so it happens once."""
-    if event["data"]["pipeline"] is None or event["data"]["allowed"] is not True:
+    data = event["data"]  # a ping, or a bypass, is about no ticket
+    if data.get("pipeline") is None or data.get("allowed") is not True:
         return
     try:
         state = step.resume(event["subject"])
     except AlreadyConsumed:
         return  # another worker, or a poll, was quicker
     print("resumed", json.dumps(state), flush=True)
+
+
+def once(message, event):
+    """Go on unless this message was here before. It is noted only where that worked."""
+    with closing(sqlite3.connect(os.environ["SEEN"])) as seen, seen:  # one transaction
+        seen.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)")
+        if seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", [message]).rowcount:
+            go_on(event)
 
 
 @app.post("/hook")
@@ -45,6 +47,5 @@ async def hear(request: Request) -> Response:
         event = verify_webhook(request.headers, body, os.environ["WEBHOOK_SECRET"])
     except WebhookInvalid:
         raise HTTPException(400) from None
-    if await run_in_threadpool(first_time, request.headers["webhook-id"]):
-        await run_in_threadpool(go_on, event)
+    await run_in_threadpool(once, request.headers["webhook-id"], event)
     return Response(status_code=204)
