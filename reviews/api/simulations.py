@@ -1,6 +1,7 @@
 """What other rules would have made of a checkpoint's past tickets."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -9,7 +10,8 @@ from rest_framework.response import Response
 from approvals.api.fields import Choice, Instant, StrictSerializer, Text, Whole
 from approvals.api.schema import describe, sent
 from approvals.api.views import READ, ApiView
-from approvals.errors import Invalid, NotAllowed, NotVisible
+from approvals.errors import Invalid, NotAllowed, NotVisible, WrongState
+from approvals.models import ApprovalPolicy
 from audit.clock import db_now
 from reviews.api.checkpoints import sees_rules
 from reviews.api.shapes import Maybe
@@ -120,6 +122,37 @@ class SimulatePage(ApiView):
             latest=given.get("latest", MOST),
         )
         return Response(SimulationAnswer(found).data)
+
+
+class PolicySimulatePage(SimulatePage):
+    """Rules tried on past tickets of the checkpoint that asks by a policy."""
+
+    @describe(
+        "policies_simulate",
+        "Try rules on past tickets asked by a policy",
+        tag="policies",
+        request=SimulateRequest,
+        answers={200: SimulationAnswer},
+        problems=[409],
+        examples=[sent("Those in force", {"latest": 500})],
+        description="As for the checkpoint that asks by this policy, whichever its version; where "
+        "several do, they are named.",
+    )
+    def post(self, request: Request, policy_id: UUID) -> Response:  # type: ignore[override]
+        """Judge the latest tickets of the policy's checkpoint anew."""
+        policy = ApprovalPolicy.objects.filter(pk=policy_id).first() if sees_rules(self) else None
+        if policy is None:
+            raise NotVisible
+        asking = Checkpoint.objects.filter(question__slug=policy.slug).order_by("slug")
+        slugs = list(asking.values_list("slug", flat=True))
+        if len(slugs) != 1:
+            ways = ", ".join(f"/checkpoints/{slug}/simulate" for slug in slugs)
+            raise WrongState(
+                f"Several checkpoints ask by this policy; try {ways}."
+                if slugs
+                else "No checkpoint asks by this policy, so there are no tickets to try."
+            )
+        return super().post(request, slugs[0])
 
 
 def _rule(given: dict[str, Any], place: int, checkpoint: Checkpoint) -> Rule:

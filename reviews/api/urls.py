@@ -43,6 +43,7 @@ api = [
     path("checkpoints", checkpoints.CheckpointsPage.as_view()),
     path("checkpoints/<slug:slug>", checkpoints.CheckpointPage.as_view()),
     path("checkpoints/<slug:slug>/simulate", simulations.SimulatePage.as_view()),
+    path("policies/<uuid:policy_id>/simulate", simulations.PolicySimulatePage.as_view()),
     path("bypasses", bypasses.BypassesPage.as_view()),
     path("bypasses/<uuid:bypass_id>", bypasses.BypassPage.as_view()),
     path("bypasses/<uuid:bypass_id>/end", bypasses.BypassEndPage.as_view()),

@@ -54,6 +54,34 @@ def test_it_tells_who_would_have_been_asked_and_what_would_change(cast, spend):
     assert (found.more, found.nobody) == (False, 0)
 
 
+def test_a_policy_is_tried_on_the_tickets_of_the_checkpoint_that_asks_by_it(cast, spend):
+    body = {"rules": [{"when": "total >= 500", "then": "ask"}]}
+    newer = make_policy("spend")
+    answers = [
+        cast.as_person(cast.max).post(f"/api/v1/policies/{policy.pk}/simulate", body)
+        for policy in (spend.question, newer)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == cast.as_person(cast.max).post(URL, body).json()
+    assert answers[0].json()["would"] == {"ask": 7, "allow": 5, "deny": 0}
+
+
+def test_a_policy_that_several_checkpoints_ask_by_names_them(cast, spend):
+    make_checkpoint("lend", question=spend.question)
+    unused = make_policy("unused")
+    address = "/api/v1/policies/{}/simulate"
+
+    several = cast.as_person(cast.max).post(address.format(spend.question.pk), {})
+    none = cast.as_person(cast.max).post(address.format(unused.pk), {})
+    outsider = cast.as_person(cast.ann).post(address.format(spend.question.pk), {})
+
+    assert (several.status_code, several.json()["code"]) == (409, "wrong-state")
+    assert "/checkpoints/lend/simulate, /checkpoints/spend/simulate" in several.json()["detail"]
+    assert none.status_code == 409
+    assert outsider.status_code == 404
+
+
 def test_the_rules_in_force_change_nothing(cast, spend):
     found = simulate(checkpoint=spend, wanted=list(spend.rules.all()), user=cast.max, now=db_now())
     assert (found.changes, found.changed) == (0, [])
