@@ -98,7 +98,8 @@ def _as_asked(checkpoint: Checkpoint, request: TicketRequest) -> Question:
         question = published_question(policy.pk)
     # Nobody changes what was decided, so it is not sent back; and it is one step, not a row.
     options = tuple(option for option in question.options if option.effect != "return")
-    known = {option.key for option in options}
+    # A look that nobody took is no yes, whatever silence means elsewhere.
+    known = {option.key for option in options if option.effect not in ALLOWING}
     silence = question.timing.silence if question.timing.silence in known else None
     return replace(
         question,

@@ -222,6 +222,24 @@ def test_what_passed_is_executed_once_however_many_look_at_it(cast):
     consume_receipt(ticket_id=passed.pk, key=cast.key, nonce="b" * 8, digest=digest)
 
 
+def test_a_look_that_nobody_takes_allows_nothing(cast):
+    total = {"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]}
+    checkpoint(
+        "quiet",
+        question("approval", silence="approve"),
+        rules=[{"when": "total > 0", "then": "deny"}],
+        proposal_schema=total,
+        safeguards={"silence_may_allow": True},
+    )
+    refused_by_rule = cast.open(checkpoint="quiet")
+    assert refused_by_rule.status == "rejected"
+    look, _ = request_review(ticket_id=refused_by_rule.pk, by=cast.max)
+    with later(days=5):
+        conclude_tickets([look.pk])
+    look.refresh_from_db()
+    assert look.status == "expired"
+
+
 class TestWhatANameMeans:
     @pytest.fixture
     def other(self, cast):
