@@ -170,5 +170,5 @@ def _rule(given: dict[str, Any], place: int, checkpoint: Checkpoint) -> Rule:
         raise Invalid(errors=errors) from problem
     if given.get("expires_at") and given["then"] != Rule.Then.ALLOW:
         message = "Only a rule that lets things pass may run out."
-        raise Invalid(errors=[{"pointer": f"/rules/{place}/expires_at", "message": message}])
+        raise Invalid.at(f"/rules/{place}/expires_at", message)
     return Rule(**{"name": f"Rule {place + 1}", **{k: v for k, v in given.items() if v}})
