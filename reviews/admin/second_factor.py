@@ -15,6 +15,7 @@ from allauth.mfa.totp.internal.auth import clear_totp_secret, get_totp_secret
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
@@ -64,6 +65,15 @@ def _box() -> Fernet:
     return Fernet(urlsafe_b64encode(key))
 
 
+class SignInForm(AdminAuthenticationForm):
+    """Say the same of whatever was wrong, in words of the desk."""
+
+    error_messages = AdminAuthenticationForm.error_messages | {
+        "invalid_login": "This username and password do not belong together, or do not open the "
+        "desk. Both tell capital letters from small ones."
+    }
+
+
 class SignIn(LoginView):
     """The desk's own sign-in; it goes on with the code where a second factor is set up."""
 
@@ -93,7 +103,7 @@ def sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponseBase
         **(extra_context or {}),
     }
     return SignIn.as_view(
-        authentication_form=admin.site.login_form,
+        authentication_form=SignInForm,
         template_name=admin.site.login_template or "admin/login.html",
         extra_context=context,
     )(request)

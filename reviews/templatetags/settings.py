@@ -28,7 +28,9 @@ def here(context: template.Context) -> SafeString | str:
     if found is None or path == str(found["link"]):
         return title if found is None else str(found["title"])
     one = context.get("original") or context.get("object")
-    word = "New" if context.get("add") else inert.visible(getattr(one, "label", one or title))
+    # On the page of somebody's password Django says `add` too.
+    fresh = context.get("add") and one is None
+    word = "New" if fresh else inert.visible(getattr(one, "label", one or title))
     return format_html(
         '<a class="text-important" href="{}">{}</a><span class="material-symbols-outlined '
         'align-middle mx-2 text-base-500 dark:text-base-400" aria-hidden="true">chevron_right'

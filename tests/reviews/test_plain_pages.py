@@ -85,7 +85,10 @@ def test_pages_unfold_draws_say_where_one_is_in_the_words_of_the_menu(cast: Cast
     assert "<h1" in root.get(people).content.decode().split(">People</h1>")[0]
     one = root.get(f"{people}{cast.ann.pk}/change/").content.decode()
     assert f'href="{people}">People</a>' in one
-    assert ">New</h1>" not in one
+    assert "New</h1>" not in one
+    assert "/history/" not in one
+    password = root.get(f"{people}{cast.ann.pk}/password/").content.decode()
+    assert cast.ann.label in password.split("<h1")[1].split("</h1>")[0]
     assert "New</h1>" in root.get(f"{people}add/").content.decode()
     assert "There is nothing here yet." in root.get("/admin/reviews/delivery/").content.decode()
     searched = root.get("/admin/reviews/delivery/?q=x").content.decode()
@@ -104,3 +107,9 @@ def test_a_mail_in_the_list_of_what_leaves_names_its_reader(cast: Cast) -> None:
     )
     for address in ("", f"{notice.pk}/change/"):
         assert cast.ann.email in root.get(f"/admin/reviews/delivery/{address}").content.decode()
+
+
+def test_a_sign_in_that_failed_says_so_in_plain_words(cast: Cast) -> None:
+    page = Client().post("/admin/login/", {"username": "ann", "password": "wrong"})
+    assert "do not belong together" in page.content.decode()
+    assert "staff account" not in page.content.decode()
