@@ -193,6 +193,7 @@ _BY_OUTCOME: dict[str, type[HitlError]] = {
     "cancelled": Cancelled,
     "revoked": Revoked,
 }
+_REDIRECTS = range(300, 400)
 _SERVER_ERRORS = range(500, 600)
 
 
@@ -207,6 +208,8 @@ def error_from_answer(status: int, body: bytes, *, retry_after: float | None) ->
     by_status = Unavailable if status in _SERVER_ERRORS else _BY_STATUS.get(status, HitlError)
     found = _BY_CODE.get(code or "", by_status)
     detail = problem.get("detail") or problem.get("title") or f"the service answered {status}"
+    if status in _REDIRECTS:
+        detail = f"{detail}, a redirect, and none is followed; give its own address (https?)"
     return found(str(detail), problem=problem, status=status, code=code, retry_after=retry_after)
 
 

@@ -151,6 +151,14 @@ def test_a_problem_becomes_its_exception(
     assert caught.value.retry_after == 3600
 
 
+def test_a_redirect_says_what_to_give_instead(peer: Peer, client: HitlClient) -> None:
+    peer.script(
+        "GET", f"{TICKETS}/1", Reply(301, b"<html>", {"Location": "https://other.example/"})
+    )
+    with pytest.raises(HitlError, match="give its own address"):
+        client.get_decision("1")
+
+
 @pytest.mark.parametrize(
     "body", [b"<html>gateway", b"", b"[1]", b'"yes"', b"\xff\xfe", b"[" * 9999]
 )
