@@ -60,20 +60,17 @@ _wire = _Wire()
 
 def count(names: Iterable[str]) -> None:
     """Add one to each of these counters, for every time it is named."""
-    if settings.STATSD_HOST:
-        _wire.send(
-            settings.STATSD_HOST,
-            [_line(name, number, "c") for name, number in Counter(names).items()],
-        )
+    _send([_line(name, number, "c") for name, number in Counter(names).items()])
 
 
 def gauge(values: Mapping[str, float], **tags: str) -> None:
     """Set gauges to these values; tags are understood by Datadog's agent."""
+    _send([_line(name, value, "g", **tags) for name, value in values.items()])
+
+
+def _send(lines: list[bytes]) -> None:
     if settings.STATSD_HOST:
-        _wire.send(
-            settings.STATSD_HOST,
-            [_line(name, value, "g", **tags) for name, value in values.items()],
-        )
+        _wire.send(settings.STATSD_HOST, lines)
 
 
 def _line(name: str, value: float, kind: str, **tags: str) -> bytes:

@@ -15,7 +15,7 @@ from approvals.errors import Refusal
 from approvals.models import Decision, User
 from audit.clock import db_now
 from reviews.admin.pages import desk_page
-from reviews.admin.rows import Chip, chip_of, for_rows, row_of
+from reviews.admin.rows import Chip, for_rows, row_of
 from reviews.models import Ticket
 from reviews.services.tickets import cancel_ticket
 
@@ -107,7 +107,7 @@ def _request(ticket: Ticket, people: Mapping[int, User], now: datetime) -> Reque
     deciding = [v.voter_id for v in decision.votes.all() if v.choice == decision.outcome]
     return Request(
         ticket=ticket,
-        chip=chip_of(ticket, now=now),
+        chip=row.chip,
         amount=row.amount,
         holder=row.holder,
         answer=labels.get(decision.outcome, decision.outcome) if settled else "",

@@ -19,45 +19,34 @@ class Entry:
     here: bool = False
 
 
-_GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
-    ("Work", [("Queue", "reviews.ticket", "inbox"), ("Figures", "dashboard", "bar_chart")]),
-    (
-        "Decisions",
-        [
-            ("Checkpoints", "reviews.checkpoint", "rule"),
-            ("Who decides", "approvals.approvalpolicy", "gavel"),
-        ],
-    ),
-    (
-        "People",
-        [
-            ("Roles", "auth.group", "groups"),
-            ("People", "approvals.user", "person"),
-            ("Delegations", "approvals.delegation", "sync_alt"),
-            ("Regions", "reviews.region", "public"),
-            ("Queues", "reviews.queue", "stacks"),
-            ("Choice of queue", "reviews.queuechoice", "alt_route"),
-            ("Calendars", "reviews.calendar", "calendar_month"),
-        ],
-    ),
-    (
-        "Machines",
-        [
-            ("Access keys", "approvals.accesskey", "key"),
-            ("Webhooks", "reviews.webhookendpoint", "webhook"),
-            ("Deliveries", "reviews.delivery", "outgoing_mail"),
-        ],
-    ),
-    ("Emergency", [("Bypass", "approvals.bypass", "emergency_home")]),
-    (
-        "Proof",
-        [
-            ("Audit", "audit.auditevent", "history"),
-            ("Chain heads", "audit.chainhead", "link"),
-            ("Seals", "audit.seal", "verified"),
-        ],
-    ),
-]
+# Each group with its places: word, model or name of the address, symbol.
+_GROUPS: dict[str, list[tuple[str, str, str]]] = {
+    "Work": [("Queue", "reviews.ticket", "inbox"), ("Figures", "dashboard", "bar_chart")],
+    "Decisions": [
+        ("Checkpoints", "reviews.checkpoint", "rule"),
+        ("Who decides", "approvals.approvalpolicy", "gavel"),
+    ],
+    "People": [
+        ("Roles", "auth.group", "groups"),
+        ("People", "approvals.user", "person"),
+        ("Delegations", "approvals.delegation", "sync_alt"),
+        ("Regions", "reviews.region", "public"),
+        ("Queues", "reviews.queue", "stacks"),
+        ("Choice of queue", "reviews.queuechoice", "alt_route"),
+        ("Calendars", "reviews.calendar", "calendar_month"),
+    ],
+    "Machines": [
+        ("Access keys", "approvals.accesskey", "key"),
+        ("Webhooks", "reviews.webhookendpoint", "webhook"),
+        ("Deliveries", "reviews.delivery", "outgoing_mail"),
+    ],
+    "Emergency": [("Bypass", "approvals.bypass", "emergency_home")],
+    "Proof": [
+        ("Audit", "audit.auditevent", "history"),
+        ("Chain heads", "audit.chainhead", "link"),
+        ("Seals", "audit.seal", "verified"),
+    ],
+}
 
 
 def _link(model: str) -> str:
@@ -78,7 +67,7 @@ def _may(request: HttpRequest, model: str) -> bool:
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return what unfold's sidebar shows to this person."""
     groups: list[dict[str, Any]] = []
-    for title, items in _GROUPS:
+    for title, items in _GROUPS.items():
         shown = [
             {"title": item, "icon": symbol, "link": _link(model)}
             for item, model, symbol in items
@@ -105,7 +94,7 @@ def entries(request: HttpRequest) -> list[Entry]:
     here = request.path not in elsewhere
     shown = [Entry("Queue", _link("reviews.ticket"), "inbox", here=here), mine]
     shown.append(Entry("Figures", figures, "bar_chart", here=request.path == figures))
-    for _title, items in _GROUPS[1:]:
+    for items in list(_GROUPS.values())[1:]:
         shown += [
             Entry(item, _link(model), symbol, here=request.path == bypass == _link(model))
             for item, model, symbol in items

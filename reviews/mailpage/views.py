@@ -74,7 +74,7 @@ class LinkPage(Quiet):
         link = self._link(request, link_id)
         if link is None:
             return unknown(request)
-        return self._shown(request, link)
+        return shown(request, page_for(request, link))
 
     def post(self, request: HttpRequest, link_id: Any) -> HttpResponse:
         link = self._link(request, link_id)
@@ -139,9 +139,6 @@ class LinkPage(Quiet):
             again = page_for(request, link)
             return shown(request, again, banner=refusal.detail, status=refusal.status)
         return shown(request, page, sent=True)
-
-    def _shown(self, request: HttpRequest, link: DecisionLink) -> HttpResponse:
-        return shown(request, page_for(request, link))
 
 
 def shown(
