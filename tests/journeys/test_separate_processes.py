@@ -237,3 +237,26 @@ def test_each_decision_is_added_to_the_stream(installed, client, reviewer):
 
     assert entry["decision"] == "reject"
     assert json.loads(entry["event"])["data"]["comments"] == "No."
+
+
+def test_who_waits_at_a_web_server_that_is_told_to_stop_is_answered_at_once(installed, client):
+    assert installed.demo is not None
+    ticket = client.submit_for_review(PAYMENT)
+    port = servers.free_port()
+    installed.start("other", "uvicorn", "hitl_project.asgi:application", "--port", str(port))
+    other = installed.processes.pop("other")
+    serving.await_port(port, other)
+    program = Caller(f"http://127.0.0.1:{port}", installed.demo.service_key)
+
+    def waits(seconds: int) -> Waiting:
+        prefer = f"wait={seconds}"
+        return Waiting(lambda: program.get(f"/api/v1/tickets/{ticket['id']}", Prefer=prefer))
+
+    patient = [waits(50) for _ in range(5)]
+    assert waits(1).answer().status == 200  # and the others wait as well
+    other.send_signal(signal.SIGTERM)
+    stopped = time.monotonic()
+
+    assert [one.answer().status for one in patient] == [200] * 5
+    assert other.wait(30) in {0, -signal.SIGTERM}
+    assert time.monotonic() - stopped < 30
