@@ -26,6 +26,13 @@ class WordsField(forms.CharField):
         return [word.strip() for word in (super().clean(value) or "").split(",") if word.strip()]
 
 
+_ACCESS = {
+    "is_active": ("May sign in", "Somebody who left is switched off, not deleted."),
+    "is_staff": ("Has a place at the desk", "Sees the queue; what they decide, their roles say."),
+    "is_superuser": ("May change every setting", "Without a role they have no vote all the same."),
+}
+
+
 class PersonForm(UserChangeForm):
     """A person, with the fields of expertise as words."""
 
@@ -34,6 +41,11 @@ class PersonForm(UserChangeForm):
         widget=UnfoldAdminTextInputWidget,
         help_text="Fields of expertise, separated by commas: medical, legal.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in _ACCESS.keys() & self.fields.keys():
+            self.fields[name].label, self.fields[name].help_text = _ACCESS[name]
 
 
 @admin.register(User)

@@ -34,6 +34,7 @@ def first_steps(user: User) -> list[Step]:
     # Where a role has nobody, the rest follows from it.
     first = [one for one in wrong if one["code"] == "role-empty"] or wrong
     missing = list(dict.fromkeys(str(one["message"]) for one in first))
+    alone = User.objects.filter(kind=User.Kind.HUMAN, is_active=True).count() < 2
     keys = AccessKey.objects.filter(kind=AccessKey.Kind.SERVICE, revoked_at__isnull=True)
     return [
         Step(
@@ -47,8 +48,8 @@ def first_steps(user: User) -> list[Step]:
             "People who decide",
             guarded and not missing,
             missing[:_FEW] or ["People are asked through their roles."],
-            reverse("admin:auth_group_changelist"),
-            "Put people in roles",
+            reverse("admin:approvals_user_add" if alone else "admin:auth_group_changelist"),
+            "Make a person" if alone else "Put people in roles",
         ),
         Step(
             "A key for the program that asks",

@@ -27,6 +27,7 @@ def test_an_empty_service_names_every_step(root: User) -> None:
     done, page = steps(root)
     assert done == [False] * 4
     assert "load_checkpoints" in page
+    assert "Make a person" in page
     assert 'href="/admin/approvals/accesskey/add/"' in page
 
 
@@ -42,6 +43,7 @@ def test_what_is_done_is_ticked(cast: Cast, root: User) -> None:
     done, page = steps(root)
     assert done == [True, True, True, False]
     assert page.count(">done</span>") == 3
+    assert "Put people in roles" in page
 
 
 def test_the_steps_are_for_who_can_go_them_and_go_with_the_first_ticket(
