@@ -1,5 +1,7 @@
 """The switches of the environment that let everything pass at a checkpoint."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 
 EVERYWHERE = "ENABLE_HUMAN_IN_THE_LOOP"
@@ -16,7 +18,13 @@ def switched_off_by(slug: str) -> str:
         return EVERYWHERE
     if settings.HITL_FLAGS.get(_as_flag(slug), True):
         return ""
-    return f"HITL_{_as_flag(slug).upper().replace('-', '_')}"
+    return _variable(_as_flag(slug))
+
+
+def switching_nothing(slugs: Collection[str]) -> list[str]:
+    """Return the variables that name none of these checkpoints, though they look like switches."""
+    unknown = settings.HITL_FLAGS.keys() - {_as_flag(slug) for slug in slugs}
+    return sorted(_variable(flag) for flag in unknown)
 
 
 def sentence(variable: str) -> str:
@@ -33,7 +41,7 @@ def why_reserved(slug: str) -> str:
     """Return why no checkpoint may bear a slug: its variable means something else; or nothing."""
     name = _as_flag(slug)
     if name in settings.HITL_RESERVED_SLUGS:
-        variable = f"HITL_{name.upper().replace('-', '_')}"
+        variable = _variable(name)
         return f"{variable} is a setting of the service, so no checkpoint can be called {slug}."
     if name.endswith("-file"):
         return "A variable that ends in _FILE names a file, so no slug can end in -file."
@@ -42,3 +50,7 @@ def why_reserved(slug: str) -> str:
 
 def _as_flag(slug: str) -> str:
     return slug.lower().replace("_", "-")
+
+
+def _variable(flag: str) -> str:
+    return f"HITL_{flag.upper().replace('-', '_')}"

@@ -218,6 +218,12 @@ def _passing(now: datetime) -> Iterator[Problem]:
     off = {flags.switched_off_by(slug) for slug in slugs} if flags.any_off() else set()
     for variable in sorted(off - {""}):
         yield _warning("flag-off", flags.sentence(variable), f"Set {variable}=true and restart.")
+    for variable in flags.switching_nothing(Checkpoint.objects.values_list("slug", flat=True)):
+        yield _warning(
+            "flag-unknown",
+            f"{variable} switches nothing: no checkpoint is called like that.",
+            "Correct the name, or unset it, and restart.",
+        )
     for bypass in running(now):
         until = f"{bypass.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         yield _warning(

@@ -79,6 +79,7 @@ def test_where_all_is_well_nothing_is_found(well):
         ("USE_STUBS", True, "stub-mode"),
         ("ENABLE_HUMAN_IN_THE_LOOP", False, "flag-off"),
         ("HITL_FLAGS", {"general": False}, "flag-off"),
+        ("HITL_FLAGS", {"data-purchas": False}, "flag-unknown"),
         ("DEBUG", True, "debug-on"),
         ("HITL_SIGNING_KEY_GIVEN", False, "signing-key-here"),
         ("EMBEDDED", False, "beat-stalled"),
