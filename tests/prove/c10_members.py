@@ -75,6 +75,7 @@ def routes(people: Cast, ticket: Ticket, decided: Ticket) -> Iterator[tuple[str,
         ("POST", f"{two}/acknowledge", {}, "key"),
         ("POST", f"{two}/request-review", {"reason": "no"}, "key"),
         ("POST", f"/api/v1/checkpoints/{people.checkpoint}/simulate", {"latest": 5}, "person"),
+        ("POST", f"/api/v1/policies/{decided.decision.policy_id}/simulate", {}, "person"),
         (
             *("POST", "/api/v1/tickets/bulk-votes"),
             *({"choice": "approve", "tickets": [{"id": str(ticket.pk), "version": 1}]}, "person"),
