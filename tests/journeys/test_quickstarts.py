@@ -116,7 +116,7 @@ def test_the_example_the_readme_names_is_the_one_it_shows(newcomer):
     shown = program("README.md", "def extend_loan_term")
     calls = [line.partition("#")[0].rstrip() for line in shown.splitlines()[-8:]]
     assert [line for line in calls if line and line not in example] == []
-    waiting = newcomer.start(example)
+    waiting = newcomer.start(example, HITL_DATA_DIR="var")
     newcomer.approve("extend_loan_term")
     out, _ = Waiting(waiting.communicate).answer()
     assert out == "Loans may now run 7 years.\n"
