@@ -148,8 +148,6 @@ def consequence(question: Question) -> str:
         words.append(f"A step to {now} %; you are asked again before {rest}.")
     elif question.repeat.steps:
         words.append(f"The last step, to {question.repeat.steps[0]} %.")
-    elif question.repeat.steps:
-        words.append(f"The last step, to {question.repeat.steps[0]} %.")
     if timing.ask == "after":
         words.append("It has already been done; you are asked afterwards.")
     if timing.hold > timedelta(0):
