@@ -5,7 +5,7 @@ Whatever is missing, invalid or fails leads to a person being asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -46,8 +46,9 @@ class Verdict:
     """Say what the rules decided and why.
 
     ``rule`` is the one that decided; None when none matched, and on an error too, so that a
-    broken rule never chooses the question or the risk. ``why`` is a sentence for people,
-    ``error`` the sentence of what failed, ``shadow`` the rules in shadow that would have matched.
+    broken rule never chooses the question. ``unread`` are the live rules an error kept from being
+    read, the broken one first. ``why`` is a sentence for people, ``error`` the sentence of what
+    failed, ``shadow`` the rules in shadow that would have matched.
     """
 
     then: Then
@@ -55,6 +56,7 @@ class Verdict:
     why: str
     error: str | None = None
     shadow: tuple[Rule, ...] = ()
+    unread: tuple[Rule, ...] = ()
 
 
 def check_rule(when: object, schema: Mapping[str, Any]) -> None:
@@ -94,7 +96,8 @@ def judge(
         completed = complete(proposal, schema)
     except Exception as error:
         # A broken schema or proposal must not end in a way past the rules.
-        return _asked_by_error(f"The proposal cannot be read: {type(error).__name__}.", ())
+        reason = f"The proposal cannot be read: {type(error).__name__}."
+        return _asked_by_error(reason, unread=[rule for rule in ordered if rule.state != "shadow"])
 
     def matches(rule: Rule) -> bool:
         expression = compile_expression(rule.when, key)
@@ -102,7 +105,7 @@ def judge(
 
     shadow = tuple(rule for rule in ordered if rule.state == "shadow" and _would(matches, rule))
     live = [rule for rule in ordered if rule.state != "shadow"]
-    for rule in live:
+    for place, rule in enumerate(live):
         try:
             if rule.then not in THENS or rule.state not in STATES:
                 raise RuleInvalid("It says neither allow nor deny nor ask.")
@@ -111,7 +114,8 @@ def judge(
                 return Verdict(_then(rule.then), rule, why, None, shadow)
         except Exception as error:
             # Whatever went wrong inside, the answer is the same: a person looks at it.
-            return _asked_by_error(f"Rule “{rule.name}” failed: {_reason(error)}", shadow)
+            reason = f"Rule “{rule.name}” failed: {_reason(error)}"
+            return _asked_by_error(reason, shadow, unread=live[place:])
     if not live:
         return Verdict("ask", None, "No rule is in force, so a person is asked.", None, shadow)
     if otherwise == "allow":
@@ -123,8 +127,11 @@ def _then(then: str) -> Then:
     return next(known for known in THENS if known == then)
 
 
-def _asked_by_error(error: str, shadow: tuple[Rule, ...]) -> Verdict:
-    return Verdict("ask", None, f"{error} So a person is asked.", error, shadow)
+def _asked_by_error(
+    error: str, shadow: tuple[Rule, ...] = (), *, unread: Sequence[Rule]
+) -> Verdict:
+    why = f"{error} So a person is asked."
+    return Verdict("ask", None, why, error, shadow, tuple(unread))
 
 
 def _would(matches: Any, rule: Rule) -> bool:

@@ -236,11 +236,26 @@ def settle_by_rule(*, decision: Decision, effect: str, by: str, now: datetime, r
 
 
 def settle_by_silence(*, decision: Decision, now: datetime) -> str:
-    """Write the outcome silence gives; return its effect, `deny` where none is named."""
+    """Write the outcome silence gives; return its effect, `deny` where none is named.
+
+    Where somebody has answered otherwise it is no silence, and what it would have allowed is not.
+    """
     question = question_of(decision)
-    silence = question.timing.silence
-    effect = next((o.effect for o in question.options if o.key == silence), "deny")
-    settle(decision=decision, by=Decision.By.TIMEOUT, outcome=silence or "", effect=effect, now=now)
+    silence, reason = question.timing.silence or "", ""
+    effects = {option.key: option.effect for option in question.options}
+    if question.timing.ask == "before" and effects.get(silence) in ALLOWING:
+        cast = decision.votes.filter(withdrawn_at=None).values_list("choice", flat=True)
+        if any(effects[choice] not in ALLOWING for choice in cast):
+            silence, reason = "", "Somebody answered against it, so silence allows nothing."
+    effect = effects.get(silence, "deny")
+    settle(
+        decision=decision,
+        by=Decision.By.TIMEOUT,
+        outcome=silence,
+        effect=effect,
+        now=now,
+        reason=reason,
+    )
     return effect
 
 

@@ -86,6 +86,8 @@ def judge(
     policy = row.question if row and row.question else checkpoint.question
     priority = (row.priority if row else "") or request.priority
     risk = (row.risk if row else "") or (Risk.HIGH if checkpoint.critical else checkpoint.risk)
+    # Leaving out what a rule reads must not make a risk smaller.
+    risk = max([risk, *(rule.risk for rule in verdict.unread if rule.risk)], key=Risk.values.index)
     least = 2 if checkpoint.critical or priority == "critical" else 1
     if checkpoint.slug in ALWAYS_ASKING:
         always = {"name": "", "then": "ask", "why": "Somebody else always looks at this."}

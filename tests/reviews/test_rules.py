@@ -267,6 +267,7 @@ def test_an_error_in_a_live_rule_asks_at_once_without_reading_later_ones(broken)
     assert got.error is not None
     assert "the rule" in got.error
     assert got.why.startswith(got.error)
+    assert got.unread == (broken, later)
 
 
 def test_an_error_after_the_deciding_rule_is_never_reached():

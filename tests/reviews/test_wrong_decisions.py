@@ -240,6 +240,30 @@ def test_a_look_that_nobody_takes_allows_nothing(cast):
     assert look.status == "expired"
 
 
+@pytest.mark.parametrize(("amount", "risk"), [(None, "high"), (5000, "medium"), (5, "low")])
+def test_leaving_out_what_a_rule_reads_makes_no_risk_smaller(cast, amount, risk):
+    large = {"when": "ticket.amount > 1000", "then": "ask", "risk": "medium"}
+    secret = {"when": 'ticket.domain == "secret"', "then": "ask", "risk": "high"}
+    checkpoint("spending", question(), rules=[large, secret], risk="low")
+    assert cast.open(checkpoint="spending", amount=amount, domain="open").risk == risk
+
+
+@pytest.mark.parametrize("said", ["approve", "reject"])
+def test_silence_allows_nothing_that_somebody_answered_against(cast, said):
+    asked = question("approval", needs=[people("reviewer", 2)], silence="approve")
+    asked["stages"][0]["rejections"] = 2
+    checkpoint("quiet", asked, safeguards={"silence_may_allow": True})
+    ticket = cast.vote(cast.open(checkpoint="quiet"), cast.ann, said, reason="So.").ticket
+    assert ticket.status == "pending"
+    with later(days=5):
+        conclude_tickets([ticket.pk])
+    ticket.refresh_from_db()
+    allowed = ("approved", "approve", "")
+    against = ("expired", "", "Somebody answered against it, so silence allows nothing.")
+    told = (ticket.status, ticket.decision.outcome, ticket.decision.reason)
+    assert told == (allowed if said == "approve" else against)
+
+
 class TestWhatANameMeans:
     @pytest.fixture
     def other(self, cast):
