@@ -36,10 +36,10 @@ class Counter:
 
         Never raises.
         """
-        window = f":{self.number(at)}"
-        name += window
+        name += f":{self.number(at)}"
+        over = self.number() - 1  # the last window may still be asked about
         with self._lock:
-            for old in [other for other in self._here if not other.endswith(window)]:
+            for old in [other for other in self._here if int(other.rpartition(":")[2]) < over]:
                 del self._here[old]
                 self._unshared.pop(old, None)
             self._here[name] = known = self._here.get(name, 0) + 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -98,6 +98,20 @@ def set_profile(
 
 
 _PROFILE = ("kind", "description", "hours", "time_zone")
+
+
+def set_rights(*, role: Group, rights: Iterable[Permission], by: User, now: datetime) -> None:
+    """Make these rights, and no others, what a role's people may do on the pages of the service."""
+    with transaction.atomic():
+        Group.objects.select_for_update().get(pk=role.pk)
+        before = {right.pk: right.codename for right in role.permissions.all()}
+        after = {right.pk: right.codename for right in rights}
+        if before == after:
+            return
+        role.permissions.set(after)
+        given = sorted(after[pk] for pk in after.keys() - before.keys())
+        taken = sorted(before[pk] for pk in before.keys() - after.keys())
+        _tell(role, {"given": given, "taken": taken}, by=by, now=now)
 
 
 def take_votes(*, role: Group, policy_slug: str, by: User, now: datetime) -> None:

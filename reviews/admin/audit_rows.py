@@ -45,6 +45,9 @@ def _what(event: AuditEvent, people: dict[int, str]) -> str:
         for word, verb in (("joined", "added"), ("left", "removed")):
             names = [people.get(pk, f"somebody ({pk})") for pk in event.data.get(word, [])]
             said += [f"{verb} {', '.join(names)}"] if names else []
+        for word, verb in (("given", "gave it"), ("taken", "took from it")):
+            rights = [right.replace("_", " ") for right in event.data.get(word, [])]
+            said += [f"{verb} {', '.join(rights)}"] if rights else []
         if "no_longer_votes_on" in event.data:
             said.append(f"took its vote on {event.data['no_longer_votes_on']} away")
         return "; ".join(said) or ("made it" if event.data.get("made") else "changed it")

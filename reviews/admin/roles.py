@@ -13,7 +13,7 @@ from django.urls import reverse
 from approvals.errors import Refusal
 from approvals.models import AccessKey, RoleProfile, User
 from approvals.services.policies import latest_version
-from approvals.services.roles import make_role, set_people, set_profile, take_votes
+from approvals.services.roles import make_role, set_people, set_profile, set_rights, take_votes
 from audit.clock import db_now
 from reviews.admin.pages import SeeOther, person_of
 from reviews.admin.role_facts import (
@@ -124,7 +124,7 @@ class RoleAdmin(SettingsAdmin):
             return "Saved."
         if act == "rights" and user.is_superuser:
             chosen = [pk for pk in request.POST.getlist("rights") if pk.isdigit()]
-            role.permissions.set(all_rights().filter(pk__in=chosen))
+            set_rights(role=role, rights=all_rights().filter(pk__in=chosen), by=user, now=now)
             return "Saved."
         return "Nothing was chosen."
 

@@ -237,6 +237,19 @@ def act(client, role, **sent):
     return client.post(page("auth_group", "change", role.pk), sent)
 
 
+def test_what_a_role_may_do_is_changed_and_the_audit_tells(root, cast):
+    role = cast.roles["auditor"]
+    held = role.permissions.first()
+    wanted = Permission.objects.get(codename="view_queue")
+    assert act(root, role, act="rights", rights=[wanted.pk]).status_code == 303
+    assert list(role.permissions.all()) == [wanted]
+    event = AuditEvent.objects.get(type="role.changed")
+    assert event.data["given"] == ["view_queue"]
+    assert held.codename in event.data["taken"]
+    told = root.get(page("audit_auditevent") + f"?stream=role:{role.pk}").content.decode()
+    assert "gave it view queue" in told
+
+
 def test_people_join_a_role_and_leave_it_and_the_audit_tells(root, cast):
     role = cast.roles["reviewer"]
     shown = root.get(page("auth_group", "change", role.pk)).content.decode()
