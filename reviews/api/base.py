@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.api.throttles import whatever_was_sent
@@ -93,15 +94,27 @@ def refuse_flood(page: ApiView) -> None:
 
     A call under an `Idempotency-Key` may be one that was answered; that is looked up first.
 
-    :raises TooManyOpenings: for such a key.
+    :raises Refusal: TooManyOpenings for such a key, Invalid for an `Idempotency-Key` that is none.
     """
-    if page.key is None or "Idempotency-Key" in page.request.headers:
+    if sent_key(page.request) is not None or page.key is None:
         return
     try:
         refuse_full(page.key)
     except TooManyOpenings:
         whatever_was_sent(page.request)
         raise
+
+
+def sent_key(request: Request) -> str | None:
+    """Return the `Idempotency-Key` of a call, if it has one.
+
+    :raises Invalid: for one that cannot be one.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        message = "Send 1 to 255 printable ASCII characters."
+        raise Invalid(errors=[{"header": "Idempotency-Key", "message": message}])
+    return key
 
 
 def opening_once(page: ApiView, do: Callable[[], Reply]) -> Response:
@@ -119,13 +132,10 @@ def idempotently(
     :raises Refusal: Invalid for a key that cannot be one, IdempotencyKeyReused.
     """
     request = page.request
-    key = request.headers.get("Idempotency-Key")
+    key = sent_key(request)
     if key is None:
         reply, replayed = do(), False
     else:
-        if not _KEY.fullmatch(key):
-            message = "Send 1 to 255 printable ASCII characters."
-            raise Invalid(errors=[{"header": "Idempotency-Key", "message": message}])
         asked = b"\n".join([str(request.method).encode(), request.path.encode(), b""])
         fingerprint = sha256(asked + request._request.body).hexdigest()  # noqa: SLF001
         reply, replayed = once(

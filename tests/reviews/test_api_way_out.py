@@ -146,6 +146,14 @@ def test_many_tickets_are_tried_without_being_opened(cast):
     assert not Ticket.objects.exists()
 
 
+@pytest.mark.parametrize("address", [TICKETS, f"{TICKETS}/bulk"])
+def test_an_idempotency_key_that_is_none_is_refused_in_a_trial_too(cast, address):
+    client, asked = cast.as_key(), {"title": "x"} if address == TICKETS else {"tickets": [{}]}
+    answer = client.post(f"{address}?dry_run=true", asked, headers={"Idempotency-Key": "é"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["header"] == "Idempotency-Key"
+
+
 def test_a_stranger_beside_many_tickets_is_named(cast):
     answer = cast.as_key().post(f"{TICKETS}/bulk", {"tickets": [{"title": "x"}], "dry_run": True})
 
