@@ -230,7 +230,7 @@ def visit(*, username: str, path: str, count: int) -> Json:
     from django.db import connection
     from django.test import Client
 
-    from approvals.api.paging import write_cursor
+    from approvals.api.paging import read_cursor, write_cursor
     from approvals.models import User
     from audit.clock import db_now
     from reviews.models import Ticket
@@ -245,7 +245,10 @@ def visit(*, username: str, path: str, count: int) -> Json:
     if "{middle}" in path:
         half = Ticket.objects.count() // 2
         middle = Ticket.objects.order_by("-pk").values_list("pk", flat=True)[half]
-        path = path.replace("{middle}", write_cursor(str(middle)))
+        # A cursor begins with its list's name, which a page of the list tells.
+        short = client.get(f"{path.partition('?')[0]}?limit=1").json()
+        of_list = read_cursor(short["next_cursor"]).partition(":")[0]
+        path = path.replace("{middle}", write_cursor(f"{of_list}:{middle}"))
 
     def one() -> None:
         answer = client.get(path)
