@@ -8,16 +8,18 @@ wait (`Prefer: wait`) is answered on the event loop, where thousands can wait.
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import IO, Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.cache import caches
-from django.core.handlers.asgi import ASGIHandler
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.base import BaseHandler
+from django.core.signals import request_started
 from django.db import close_old_connections
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import FileResponse
+from django.urls import set_script_prefix
 
 from hitl_project.refusals import Refusals
 
@@ -40,19 +42,30 @@ class OneThreadHandler(ASGIHandler):
         self._in_thread = sync_to_async(self._answer, thread_sensitive=False, executor=pool)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer one request; Django would make a thread of its own for each."""
-        await self.handle(scope, receive, send)
-
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """Return what the blocking middleware and view answer."""
-        return await self._in_thread(request)
-
-    def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        # Django's own signal does this in another thread, which holds no connection of ours.
-        close_old_connections()
+        """Answer one request, with one step into a thread; Django would take four and two tasks."""
         try:
-            answer = self.get_response(request)
-            self._refusals.keep(request, answer)
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with body:
+            answer = await self._in_thread(scope, body)
+            await self.send_response(answer, send)
+            if answer.streaming:
+                await sync_to_async(answer.close)()
+
+    def _answer(self, scope: dict[str, Any], body: IO[bytes]) -> Any:
+        try:
+            set_script_prefix(get_script_prefix(scope))
+            request_started.send(sender=type(self), scope=scope)
+            request, refusal = self.create_request(scope, body)
+            answer: Any = refusal if request is None else self.get_response(request)
+            if request is not None:
+                self._refusals.keep(request, answer)
+            answer._handler_class = type(self)  # noqa: SLF001  # who says that it is finished
+            if isinstance(answer, FileResponse):
+                answer.block_size = self.chunk_size
+            if not answer.streaming:
+                answer.close()  # what it says is in memory
             return answer
         finally:
             close_old_connections()

@@ -59,8 +59,7 @@ def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str]
         if why_not is None:
             can += ["claim", "skip"]
         can += _with_others(poll, ticket, user, asked=why_not is None)
-        held = ticket.assignments.filter(released_at__isnull=True, person=user)
-        if ticket.status in _WAITING and held.exists():
+        if ticket.status in _WAITING and _holds(ticket, user):
             can.append("release")
         can.append("comment")
     can += _of_requester(ticket, user)
@@ -73,6 +72,10 @@ def available_actions(poll: Poll, ticket: Ticket, user: User) -> tuple[list[str]
     if without_people(ticket, poll.decision) and concerns(ticket, user):
         can.append("request-review")
     return can, why_not
+
+
+def _holds(ticket: Ticket, user: User) -> bool:
+    return ticket.assignments.filter(released_at__isnull=True, person=user).exists()
 
 
 def _of_requester(ticket: Ticket, user: User) -> list[str]:

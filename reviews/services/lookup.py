@@ -10,13 +10,18 @@ from approvals.models import Bypass, User
 from approvals.services.policies import published
 from audit.prepared import PreparedRead
 from reviews.flags import ALWAYS_ASKING
-from reviews.models import Checkpoint, Queue, Region, Ticket
+from reviews.models import Checkpoint, Region, Ticket
 
 _REF = re.compile(r"[Tt]-(\d{1,18})")
 
 
-_checkpoint = PreparedRead(lambda key: Checkpoint.objects.filter(pk=key))
-_queue = PreparedRead(lambda key: Queue.objects.filter(pk=key))
+_around = PreparedRead(
+    lambda key: (
+        Ticket.objects.filter(pk=key)
+        .select_related("checkpoint", "queue")
+        .only("checkpoint", "queue")
+    )
+)
 
 
 def as_uuid(identifier: str) -> UUID | None:
@@ -29,8 +34,8 @@ def as_uuid(identifier: str) -> UUID | None:
 
 def read_surroundings(ticket: Ticket) -> None:
     """Read what a ticket's answer tells beside the ticket itself."""
-    (ticket.checkpoint,) = _checkpoint(ticket.checkpoint_id)
-    (ticket.queue,) = _queue(ticket.queue_id)
+    (around,) = _around(ticket.pk)
+    ticket.checkpoint, ticket.queue = around.checkpoint, around.queue
     ticket.decision.policy = published(ticket.decision.policy_id)
 
 
