@@ -302,6 +302,7 @@ class TestHints:
             seq = (await ear.hear())["seq"]
             for _ in range(2):
                 await elsewhere(cast.open)
+                await ear.hear()  # else it might still be on its way when the other begins
             again = await listening(f"/ws/v1/me?after={seq}", **headers)
             return await again.ping()
 
