@@ -271,9 +271,10 @@ class TestHints:
             again = await listening(f"/ws/v1/me?after={seq}", **headers)
             return ticket, await again.ping()
 
-        ticket, (hint,) = run(story)
+        ticket, hints = run(story)
 
-        assert (hint["id"], hint["kind"]) == (str(ticket.pk), "opened")
+        # Once or twice: what is still on its way when somebody comes back may reach them as well.
+        assert {(hint["id"], hint["kind"]) for hint in hints} == {(str(ticket.pk), "opened")}
 
     @pytest.mark.parametrize(
         "after",
