@@ -132,6 +132,11 @@ class Model:
             and own_work.isdisjoint({self.same(voter), self.same(whose)})
         )
 
+    def new(self, asked: Asked, voter: str, whose: str) -> bool:
+        """Return whether neither of them, by whichever account, stands in a vote already."""
+        used = {self.same(name) for vote in asked.votes for name in vote[:2]}
+        return used.isdisjoint({self.same(voter), self.same(whose)})
+
     def outcome(self, asked: Asked, now: datetime) -> str:
         for choice, status in (("reject", "rejected"), ("approve", "approved")):
             good = [
@@ -246,10 +251,9 @@ class Lending(RuleBasedStateMachine):
         now = db_now()
         if asked.status != "pending":
             return
-        used = {name for one in asked.votes for name in one[:2]}
         if not named:
-            whose = self._meant(asked, voter, used, now)
-        may = self.model.counts(asked, voter, whose, now) and used.isdisjoint({voter, whose})
+            whose = self._meant(asked, voter, now)
+        may = self.model.counts(asked, voter, whose, now) and self.model.new(asked, voter, whose)
         again = (voter, whose, choice) in asked.votes or (
             not named and any(one[0] == voter and one[2] == choice for one in asked.votes)
         )
@@ -280,13 +284,13 @@ class Lending(RuleBasedStateMachine):
         self.ran["decided"] += asked.status != "pending"
         self._look_at(asked)
 
-    def _meant(self, asked: Asked, voter: str, used: set[str], now: datetime) -> str:
+    def _meant(self, asked: Asked, voter: str, now: datetime) -> str:
         """Return whose vote is meant where nobody is named: one's own, or the only one left."""
         if self.model.counts(asked, voter, voter, now):
             return voter
         left = [
             one for one in WHO
-            if self.model.counts(asked, voter, one, now) and used.isdisjoint({voter, one})
+            if self.model.counts(asked, voter, one, now) and self.model.new(asked, voter, one)
         ]  # fmt: skip
         return left[0] if len(left) == 1 else "machine"
 
@@ -311,8 +315,8 @@ class Lending(RuleBasedStateMachine):
         self._differs("outcome", ticket.status != asked.status,
                       f"{asked.votes}: {ticket.status}, not {asked.status}")  # fmt: skip
         votes = Vote.objects.filter(decision=ticket.decision, withdrawn_at__isnull=True)
-        pairs = list(votes.values_list("voter_id", "principal_id"))
-        seen = Counter(who for pair in pairs for who in set(pair))
+        pairs = votes.values_list("voter__identity", "principal__identity")
+        seen = Counter(person for pair in pairs for person in set(pair))
         if any(times > 1 for times in seen.values()):
             self.broken["double"] += 1
 
