@@ -28,6 +28,7 @@ class Counter:
         self.every = every
         self._here: dict[str, int] = {}
         self._unshared: dict[str, int] = {}
+        self._over = 0  # windows before this one are forgotten
         self._lock = threading.Lock()
         self._away_until = 0.0
 
@@ -39,9 +40,11 @@ class Counter:
         name += f":{self.number(at)}"
         over = self.number() - 1  # the last window may still be asked about
         with self._lock:
-            for old in [other for other in self._here if int(other.rpartition(":")[2]) < over]:
-                del self._here[old]
-                self._unshared.pop(old, None)
+            if over > self._over:
+                self._over = over
+                for old in [other for other in self._here if int(other.rpartition(":")[2]) < over]:
+                    del self._here[old]
+                    self._unshared.pop(old, None)
             self._here[name] = known = self._here.get(name, 0) + 1
             self._unshared[name] = unshared = self._unshared.get(name, 0) + 1
             if (unshared < self.every and known > 1) or time.monotonic() < self._away_until:

@@ -57,9 +57,10 @@ class OneThreadHandler(ASGIHandler):
         try:
             set_script_prefix(get_script_prefix(scope))
             request_started.send(sender=type(self), scope=scope)
-            request, refusal = self.create_request(scope, body)
-            answer: Any = refusal if request is None else self.get_response(request)
+            answer: Any
+            request, answer = self.create_request(scope, body)
             if request is not None:
+                answer = self.get_response(request)
                 self._refusals.keep(request, answer)
             answer._handler_class = type(self)  # noqa: SLF001  # who says that it is finished
             if isinstance(answer, FileResponse):

@@ -28,8 +28,10 @@ class Refusals:
 
     def keep(self, request: HttpRequest, answer: HttpResponseBase) -> None:
         """Remember an answer that a page marked as one its caller gets whatever they send."""
+        if not getattr(request, "told_to_wait", False):
+            return
         name = _name(getattr(request, "scope", {}))
-        if not getattr(request, "told_to_wait", False) or name is None:
+        if name is None:
             return
         if answer.status_code == 429 and isinstance(answer, HttpResponse) and not answer.cookies:
             if len(self._known) >= MOST:
